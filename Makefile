@@ -1,0 +1,73 @@
+# contact_identity: see README.md. `make demo` and `make test` need nothing but
+# a Debian machine; everything else is PGXS's.
+EXTENSION = contact_identity
+EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
+
+MODULE_big = contact_identity
+OBJS = $(patsubst %.c,%.o,$(filter-out src/phone_module.c,$(wildcard src/*.c)))
+SHLIB_LINK += -lidn2 -lunistring
+PG_CFLAGS += -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+
+# The install script is its parts, joined in this order.
+SQL_PARTS = $(addprefix sql/parts/,guard.sql functions.sql)
+INSTALL_SQL = sql/$(EXTENSION)--$(EXTVERSION).sql
+DATA = $(filter-out $(INSTALL_SQL),$(wildcard sql/$(EXTENSION)--*.sql))
+DATA_built = $(INSTALL_SQL)
+
+# install makes the extension, setup() its tables; the rest is a subject each.
+REGRESS = $(shell cat test/schedule)
+REGRESS_OPTS = --inputdir=test
+ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=$(EXTENSION)
+
+PHONE = contact_identity_phone
+PHONE_OBJS = src/phone.o src/phone_module.o
+HOST_TESTS = $(patsubst test/host/%.c,build/host/%,$(wildcard test/host/test_*.c))
+EXTRA_CLEAN = build tmp_install $(PHONE).so $(PHONE_OBJS)
+
+# The two commands of the README: they need no configured server, nor PGXS.
+ifneq ($(filter demo test soak bench,$(MAKECMDGOALS)),)
+.PHONY: demo test
+demo:
+	@scripts/throwaway scripts/demo
+test:
+	@scripts/throwaway scripts/test
+else
+
+# Inlining our functions into other people's queries gains nothing.
+override with_llvm = no
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(INSTALL_SQL): $(SQL_PARTS) $(EXTENSION).control
+	cat $(SQL_PARTS) > $@
+$(OBJS) $(PHONE_OBJS): $(wildcard src/*.h)
+
+# libphonenumber is C++; in a module of its own it costs nothing until the
+# first number arrives.
+ifneq ($(wildcard src/phone.cc),)
+all: $(PHONE).so
+install: install-phone
+endif
+src/phone.o: src/phone.cc
+	$(CXX) -std=c++17 -O2 -g -Wall -Wextra -fPIC -fvisibility=hidden $(COPT) -c -o $@ $<
+$(PHONE).so: $(PHONE_OBJS)
+	$(CXX) -shared -o $@ $(PHONE_OBJS) -lphonenumber $(LDFLAGS)
+.PHONY: install-phone
+install-phone: $(PHONE).so
+	$(MKDIR_P) '$(DESTDIR)$(pkglibdir)'
+	$(INSTALL_SHLIB) $(PHONE).so '$(DESTDIR)$(pkglibdir)/'
+
+# The pure parts, built as programs of their own under both sanitizers.
+HOST_SRC = src/normalize.c
+HOST_CFLAGS = -DFRONTEND -g -O1 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-Isrc -I$(shell $(PG_CONFIG) --includedir-server)
+build/host/%: test/host/%.c $(HOST_SRC) src/phone.o $(wildcard src/*.h)
+	@$(MKDIR_P) build/host
+	$(CC) $(HOST_CFLAGS) -o $@ $< $(HOST_SRC) src/phone.o -L$(shell $(PG_CONFIG) --pkglibdir) \
+		-lpgcommon -lpgport -lidn2 -lunistring -lphonenumber -lstdc++ -lm
+.PHONY: host-tests
+host-tests: $(HOST_TESTS)
+endif

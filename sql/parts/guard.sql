@@ -1,0 +1,2 @@
+\echo Use "CREATE EXTENSION contact_identity" to load this file. \quit
+

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * contact_identity.c
+ *	  What the server needs to load the library: magic and settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+int			ci_setting_account_id = 1;
+
+/*
+ * Defines the settings. None of them authorises anything: they choose among
+ * what the caller may do anyway.
+ */
+void
+_PG_init(void)
+{
+	DefineCustomIntVariable("contact_identity.account_id",
+							"The account that calls without an account_id mean.",
+							NULL,
+							&ci_setting_account_id,
+							1, 1, PG_INT32_MAX,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+	MarkGUCPrefixReserved("contact_identity");
+}
