@@ -1,0 +1,1715 @@
+/*-------------------------------------------------------------------------
+ *
+ * resolver.c
+ *	  RULES 3 to 6: whom a call means, what is stored, conflicts and merges.
+ *
+ * The only place where these rules are decided.  It reads and changes the
+ * working set, one request after the other; every error is found before the
+ * first change of its request, so that a refused request leaves nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FRONTEND
+#include "postgres.h"
+#else
+#include "postgres_fe.h"
+#endif
+
+#include "resolver.h"
+
+static bool fail(CiRequest *request, CiCode code, const char *message,
+				 const char *detail, const char *hint);
+static void open_conflict(CiWorld *world, CiContact *contact, CiConflict template);
+static void settle_conflict(CiWorld *world, CiConflict *conflict, CiStatus status);
+static void forget_equal_conflicts(CiWorld *world, CiContact *contact,
+								   CiFieldType type, const char *field,
+								   const char *canonical);
+static CiMerge *merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended);
+
+/* ---- Small words that the rules are said in ---- */
+
+/* Refuses a request; always false, for the caller to return. */
+static bool
+fail(CiRequest *request, CiCode code, const char *message,
+	 const char *detail, const char *hint)
+{
+	request->error.code = code;
+	request->error.message = message;
+	request->error.detail = detail;
+	request->error.hint = hint;
+	return false;
+}
+
+/* [6.3] The live contact that an id leads to, or NULL. */
+static CiContact *
+live_contact(CiWorld *world, int64 contact_id)
+{
+	CiContact  *contact = ci_world_contact(world, contact_id);
+
+	while (contact != NULL && contact->state == CI_MERGED)
+		contact = contact->survivor;
+	return contact != NULL && contact->state != CI_ERASED ? contact : NULL;
+}
+
+/* As live_contact, refusing the request where there is none. */
+static CiContact *
+require_contact(CiWorld *world, CiRequest *request, int64 contact_id)
+{
+	CiContact  *contact = live_contact(world, contact_id);
+
+	if (contact == NULL)
+		fail(request, CI_NOT_FOUND,
+			 psprintf("contact " INT64_FORMAT " does not exist", contact_id),
+			 NULL, "It was never there in this account, or was erased.");
+	return contact;
+}
+
+/* [4.17] Names a field as ignored, once. */
+static void
+ignore(CiWorld *world, const char *field)
+{
+	CiResult   *result = world->result;
+
+	for (int i = 0; i < result->nignored; i++)
+	{
+		if (strcmp(result->ignored[i], field) == 0)
+			return;
+	}
+	if (result->ignored == NULL)
+		result->ignored = palloc(sizeof(char *) *
+								 (CI_MAX_KINDS + 2 * CI_MAX_ATTRIBUTES + 1));
+	result->ignored[result->nignored++] = field;
+}
+
+/* [4.17] Names an open conflict in the result, once. */
+static void
+report_conflict(CiWorld *world, CiConflict *conflict)
+{
+	CiResult   *result = world->result;
+
+	for (int i = 0; i < result->nconflicts; i++)
+	{
+		if (result->conflicts[i] == conflict)
+			return;
+	}
+	if (result->nconflicts % 8 == 0)
+	{
+		Size		size = sizeof(CiConflict *) * (result->nconflicts + 8);
+
+		result->conflicts = result->conflicts == NULL ? palloc(size) :
+			repalloc(result->conflicts, size);
+	}
+	result->conflicts[result->nconflicts++] = conflict;
+}
+
+/* An event about a whole value: an identifier's or a key's row. */
+static CiEvent *
+identifier_event(CiWorld *world, CiContact *contact, const char *name,
+				 CiIdentifier *identifier, const CiIdentifierState *before)
+{
+	CiEvent    *event = ci_add_event(world, contact, name,
+									 identifier->kind->identifying ?
+									 CI_FIELD_IDENTIFIER : CI_FIELD_KEY,
+									 identifier->kind->name);
+
+	if (before != NULL)
+	{
+		event->old_value.text = identifier->value;
+		event->old_source = before->source;
+		event->old_at = before->updated_at;
+		event->has_old_state = true;
+		event->old_state = *before;
+	}
+	if (identifier->now.contact == contact)
+	{
+		event->new_value.text = identifier->value;
+		event->new_source = identifier->now.source;
+		event->new_at = identifier->now.updated_at;
+		event->has_new_state = true;
+		event->new_state = identifier->now;
+	}
+	return event;
+}
+
+/* Says in an event what the value took the place of. */
+static void
+event_replaces(CiEvent *event, const CiIdentifier *old, const CiIdentifierState *before)
+{
+	event->old_value.text = old->value;
+	event->old_source = before->source;
+	event->old_at = before->updated_at;
+	event->has_old_state = true;
+	event->old_state = *before;
+}
+
+/* The number of identifying values that a contact holds, aliases too. */
+static int
+count_identifying(const CiContact *contact)
+{
+	int			count = 0;
+
+	for (const CiIdentifier *identifier = contact->identifiers;
+		 identifier != NULL; identifier = identifier->next)
+	{
+		if (identifier->kind->identifying && !identifier->now.parked)
+			count++;
+	}
+	return count;
+}
+
+/* [1.4] A contact is identified from its first identifying value on. */
+static void
+become_identified(CiWorld *world, CiContact *contact)
+{
+	CiEvent    *event;
+
+	if (contact->state != CI_ANONYMOUS || count_identifying(contact) == 0)
+		return;
+	contact->state = CI_IDENTIFIED;
+	contact->identified_at = world->request->at;
+	contact->touched = true;
+	if (world->created != NULL && world->created->contact == contact)
+	{
+		world->created->new_value.text = "identified";
+		return;
+	}
+	event = ci_add_event(world, contact, "identified", CI_FIELD_CONTACT, "state");
+	event->old_value.text = "anonymous";
+	event->new_value.text = "identified";
+}
+
+/* [0] Whether a given value contradicts a contact. */
+static bool
+contradicts(CiWorld *world, const CiGiven *given, const CiContact *contact)
+{
+	return ci_primary(contact, given->kind) != NULL &&
+		ci_owner(ci_world_identifier(world, given->kind, given->value)) != contact;
+}
+
+/* ---- RULES 4.10: the time of a call ---- */
+
+/* The time of a call, from the newest time that it is compared with. */
+static void
+set_time(CiWorld *world, CiRequest *request, CiTime newest)
+{
+	if (request->occurred_at != CI_NO_TIME)
+		request->at = Min(request->occurred_at, world->clock);
+	else if (newest >= world->clock)
+		request->at = newest + 1;
+	else
+		request->at = world->clock;
+}
+
+/* The newest time stored of the attributes that a request names. */
+static CiTime
+newest_attribute(const CiRequest *request, const CiContact *contact, CiTime newest)
+{
+	if (contact == NULL)
+		return newest;
+	for (int i = 0; i < request->attributes.count; i++)
+	{
+		const CiAttribute *stored =
+			ci_find_attribute(&contact->attributes, request->attributes.items[i].name);
+
+		if (stored != NULL)
+			newest = Max(newest, stored->at);
+	}
+	return newest;
+}
+
+/* The newest time that an identify compares its own with. */
+static CiTime
+newest_compared(CiWorld *world, const CiRequest *request, const CiIdentifier *key,
+				const CiContact *k, const CiContact *target)
+{
+	CiTime		newest = CI_NO_TIME;
+
+	if (key != NULL && key->now.contact != NULL)
+		newest = key->now.updated_at;
+	for (int i = 0; i < request->ngiven; i++)
+	{
+		const CiGiven *given = &request->given[i];
+		const CiIdentifier *stored =
+			ci_world_identifier(world, given->kind, given->value);
+
+		if (stored->now.contact != NULL)
+			newest = Max(newest, stored->now.updated_at);
+		if (target != NULL && (stored = ci_primary(target, given->kind)) != NULL)
+			newest = Max(newest, stored->now.updated_at);
+	}
+	newest = newest_attribute(request, k, newest);
+	return newest_attribute(request, target, newest);
+}
+
+/* ---- RULES 3: whom ---- */
+
+/*
+ * [3.3] The owner of a given identifier is disqualified where a stronger one
+ * contradicts it.
+ */
+static bool
+is_disqualified(CiWorld *world, const CiRequest *request, int rank, const CiContact *owner)
+{
+	for (int i = 0; i < rank; i++)
+	{
+		if (contradicts(world, &request->given[i], owner))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * [3.1] to [3.5]: the existing contact that a request means; NULL stands for
+ * a new one [3.6].  "named" is the identified contact of contact_id, K that
+ * of the key.
+ */
+static CiContact *
+choose_target(CiWorld *world, CiRequest *request, CiContact *named, CiContact *k, bool login)
+{
+	if (named != NULL)
+		return named;			/* [3.1] */
+	if (!login && k != NULL && k->state == CI_IDENTIFIED)
+		return k;				/* [3.2] */
+	for (int i = 0; i < request->ngiven; i++)
+	{
+		const CiGiven *given = &request->given[i];
+		CiContact  *owner = ci_owner(ci_world_identifier(world, given->kind, given->value));
+
+		if (owner != NULL && !is_disqualified(world, request, i, owner))
+		{
+			request->found_kind = given->kind->name;
+			request->found_value = given->value;
+			return owner;		/* [3.3] */
+		}
+	}
+	if (k != NULL)
+	{
+		if (k->state == CI_ANONYMOUS)
+			return k;			/* [3.4] */
+		for (int i = 0; i < request->ngiven; i++)
+		{
+			if (contradicts(world, &request->given[i], k))
+				return NULL;	/* [3.6] */
+		}
+		return k;				/* [3.5] */
+	}
+	return NULL;				/* [3.6] */
+}
+
+/* ---- RULES 4: what is stored ---- */
+
+/* [4.18] A call with verified => true proves what it gives. */
+static void
+verify(CiWorld *world, CiIdentifier *identifier)
+{
+	CiIdentifierState before = identifier->now;
+
+	if (!world->request->verified || before.verified)
+		return;
+	identifier->now.verified = true;
+	ci_touch_identifier(world, identifier);
+	identifier_event(world, before.contact, "verified", identifier, &before);
+}
+
+/* [4.10] A newer confirmation moves a value's time, if the call has one. */
+static void
+confirm(CiWorld *world, CiIdentifier *identifier)
+{
+	const CiRequest *request = world->request;
+
+	if (request->occurred_at == CI_NO_TIME || request->at <= identifier->now.updated_at)
+		return;
+	identifier->now.updated_at = request->at;
+	ci_touch_identifier(world, identifier);
+}
+
+/* Gives a value to a contact as a call gave it; the flags are the caller's. */
+static void
+store_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *contact, const char *spelling)
+{
+	const CiRequest *request = world->request;
+
+	ci_give_identifier(world, identifier, contact);
+	identifier->now.given = spelling;
+	identifier->now.source = request->source->name;
+	identifier->now.updated_at = request->at;
+	identifier->now.verified = request->verified;
+}
+
+/* Frees a value. */
+static void
+free_identifier(CiWorld *world, CiIdentifier *identifier)
+{
+	ci_give_identifier(world, identifier, NULL);
+	identifier->now.primary = false;
+	identifier->now.parked = false;
+}
+
+/*
+ * [4.2] [4.3] Makes a free value the contact's primary; the one it takes the
+ * place of is freed.
+ */
+static void
+set_primary(CiWorld *world, CiContact *contact, CiIdentifier *identifier, const char *spelling)
+{
+	CiIdentifier *old = ci_primary(contact, identifier->kind);
+	CiEvent    *event;
+
+	if (old != NULL)
+	{
+		CiIdentifierState before = old->now;
+
+		free_identifier(world, old);
+		store_identifier(world, identifier, contact, spelling);
+		identifier->now.primary = true;
+		event = identifier_event(world, contact, "replaced", identifier, NULL);
+		event_replaces(event, old, &before);
+	}
+	else
+	{
+		store_identifier(world, identifier, contact, spelling);
+		identifier->now.primary = true;
+		identifier_event(world, contact, "added", identifier, NULL);
+	}
+	forget_equal_conflicts(world, contact, CI_FIELD_IDENTIFIER,
+						   identifier->kind->name, identifier->value);
+	become_identified(world, contact);
+}
+
+/* Of a contact's aliases of a kind the newest becomes its primary. */
+static void
+promote_newest_alias(CiWorld *world, CiContact *contact, const CiKind *kind)
+{
+	CiIdentifier *newest = NULL;
+	CiIdentifierState before;
+
+	for (CiIdentifier *identifier = contact->identifiers;
+		 identifier != NULL; identifier = identifier->next)
+	{
+		if (identifier->kind == kind && !identifier->now.parked &&
+			(newest == NULL || identifier->now.updated_at > newest->now.updated_at ||
+			 (identifier->now.updated_at == newest->now.updated_at &&
+			  strcmp(identifier->value, newest->value) < 0)))
+			newest = identifier;
+	}
+	if (newest == NULL)
+		return;
+	before = newest->now;
+	newest->now.primary = true;
+	ci_touch_identifier(world, newest);
+	identifier_event(world, contact, "made_primary", newest, &before);
+	forget_equal_conflicts(world, contact, CI_FIELD_IDENTIFIER, kind->name, newest->value);
+}
+
+/* [4.4] [6.7] Blocks channels of a contact, those that are not. */
+static void
+block_channel(CiWorld *world, CiContact *contact, int channels)
+{
+	for (int channel = CI_CHANNEL_EMAIL; channel <= CI_CHANNEL_PUSH; channel <<= 1)
+	{
+		CiEvent    *event;
+
+		if ((channel & channels & ~contact->blocks) == 0)
+			continue;
+		contact->blocks |= channel;
+		event = ci_add_event(world, contact, "blocked", CI_FIELD_BLOCK, ci_channel_name(channel));
+		event->old_value.json = "false";
+		event->new_value.json = "true";
+	}
+}
+
+/* [4.4] Moves a value from its owner to the target. */
+static void
+move_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *target, const char *spelling)
+{
+	CiContact  *owner = identifier->now.contact;
+	CiIdentifier *old = ci_primary(target, identifier->kind);
+	CiIdentifierState before = identifier->now;
+	CiIdentifierState old_before;
+	CiEvent    *event;
+
+	if (old != NULL)
+	{
+		old_before = old->now;
+		free_identifier(world, old);
+	}
+	store_identifier(world, identifier, target, spelling);
+	identifier->now.primary = true;
+
+	event = identifier_event(world, owner, "moved_out", identifier, &before);
+	event->other = target;
+	event = identifier_event(world, target, "moved_in", identifier, NULL);
+	event->other = owner;
+	if (old != NULL)
+		event_replaces(event, old, &old_before);
+
+	if (before.primary)
+		promote_newest_alias(world, owner, identifier->kind);
+	block_channel(world, target, owner->blocks & identifier->kind->channel);
+	forget_equal_conflicts(world, target, CI_FIELD_IDENTIFIER,
+						   identifier->kind->name, identifier->value);
+	become_identified(world, target);
+}
+
+/* Keeps a given identifier beside the primary one. */
+static void
+identifier_conflict(CiWorld *world, CiContact *target, const CiGiven *given, CiContact *owner)
+{
+	CiConflict	conflict = {
+		.type = CI_FIELD_IDENTIFIER,
+		.field = given->kind->name,
+		.kind = given->kind,
+		.value = given->value,
+		.canonical = given->value,
+		.given = given->given,
+		.owner = owner,
+		.given_at = world->request->at,
+	};
+
+	open_conflict(world, target, conflict);
+}
+
+/* [4.1] to [4.4]: one given identifier, from the target's side. */
+static void
+give_identifier(CiWorld *world, CiContact *target, const CiGiven *given)
+{
+	const CiRequest *request = world->request;
+	const CiSource *source = request->source;
+	CiIdentifier *identifier = ci_world_identifier(world, given->kind, given->value);
+	CiContact  *owner = ci_owner(identifier);
+	CiIdentifier *primary = ci_primary(target, given->kind);
+
+	if (owner == target)		/* [4.1] */
+	{
+		confirm(world, identifier);
+		verify(world, identifier);
+	}
+	else if (owner == NULL)
+	{
+		if (primary == NULL)
+			set_primary(world, target, identifier, given->given);	/* [4.2] */
+		else if (source->primary_wins)
+			identifier_conflict(world, target, given, NULL);	/* [4.3] */
+		else if (request->at > primary->now.updated_at)
+			set_primary(world, target, identifier, given->given);	/* [4.3] */
+		else
+			ignore(world, given->kind->name);
+	}
+	else						/* [4.4] */
+	{
+		if (source->other != CI_OTHER_MOVE ||
+			(source->primary_wins && primary != NULL))
+			identifier_conflict(world, target, given, owner);
+		else if (request->at <= identifier->now.updated_at ||
+				 (primary != NULL && request->at <= primary->now.updated_at))
+			ignore(world, given->kind->name);
+		else if (count_identifying(owner) == 1)
+			identifier_conflict(world, target, given, owner);
+		else
+			move_identifier(world, identifier, target, given->given);
+	}
+}
+
+/* Sets or clears an attribute, with its row of history. */
+static void
+set_attribute(CiWorld *world, CiContact *contact, const CiAttribute *value)
+{
+	CiAttribute *stored = ci_find_attribute(&contact->attributes, value->name);
+	CiEvent    *event = ci_add_event(world, contact,
+									 value->json == NULL ? "cleared" : "set",
+									 CI_FIELD_ATTRIBUTE, value->name);
+
+	if (stored == NULL)
+		stored = ci_add_attribute(&contact->attributes, value->name);
+	else
+	{
+		event->old_value.json = stored->json;
+		event->old_source = stored->source;
+		event->old_at = stored->at;
+	}
+	event->new_value.json = value->json;
+	event->new_source = value->source;
+	event->new_at = value->at;
+	*stored = *value;
+	contact->attributes_touched = true;
+	if (value->json != NULL)
+		forget_equal_conflicts(world, contact, CI_FIELD_ATTRIBUTE,
+							   value->name, value->canonical);
+}
+
+/* [4.10] Moves the time of an attribute forward, without history. */
+static void
+confirm_attribute(CiWorld *world, CiContact *contact, CiAttribute *stored, CiTime at)
+{
+	if (at <= stored->at)
+		return;
+	if (world->merge != NULL)
+	{
+		CiTimeMove *move = palloc(sizeof(CiTimeMove));
+
+		move->name = stored->name;
+		move->at = stored->at;
+		move->next = world->merge->time_moves;
+		world->merge->time_moves = move;
+	}
+	stored->at = at;
+	contact->attributes_touched = true;
+}
+
+/* Keeps a given attribute beside the primary one. */
+static void
+attribute_conflict(CiWorld *world, CiContact *target, const CiAttribute *value)
+{
+	CiConflict	conflict = {
+		.type = CI_FIELD_ATTRIBUTE,
+		.field = value->name,
+		.value = value->json,
+		.canonical = value->canonical,
+		.given_at = value->at,
+	};
+
+	open_conflict(world, target, conflict);
+}
+
+/* Whether two values of an attribute are the same, cleared ones too. */
+static bool
+same_attribute(const CiAttribute *a, const CiAttribute *b)
+{
+	if (a->json == NULL || b->json == NULL)
+		return a->json == b->json;
+	return strcmp(a->canonical, b->canonical) == 0;
+}
+
+/* [4.6] primary wins: the stored value is defended. */
+static void
+offer_attribute(CiWorld *world, CiContact *target, const CiAttribute *value, bool timed)
+{
+	CiAttribute *stored = ci_find_attribute(&target->attributes, value->name);
+
+	if (stored != NULL && same_attribute(stored, value))
+	{
+		if (timed && value->json != NULL)
+			confirm_attribute(world, target, stored, value->at);
+	}
+	else if (value->json == NULL)
+		ignore(world, value->name);
+	else if (stored == NULL)
+		set_attribute(world, target, value);
+	else if (stored->json != NULL)
+		attribute_conflict(world, target, value);
+	else if (value->at > stored->at)
+		set_attribute(world, target, value);
+	else
+		ignore(world, value->name);
+}
+
+/*
+ * [4.7] last update wins, by the attribute's own time.  [4.8] What it would
+ * drop becomes a conflict where a source whose primary wins has just
+ * identified the contact.
+ */
+static void
+update_attribute(CiWorld *world, CiContact *target, const CiAttribute *value,
+				 bool timed, bool defend)
+{
+	CiAttribute *stored = ci_find_attribute(&target->attributes, value->name);
+
+	if (stored == NULL || (!same_attribute(stored, value) && value->at > stored->at))
+		set_attribute(world, target, value);
+	else if (same_attribute(stored, value))
+	{
+		if (timed)
+			confirm_attribute(world, target, stored, value->at);
+	}
+	else if (defend && value->json != NULL)
+		attribute_conflict(world, target, value);
+	else
+		ignore(world, value->name);
+}
+
+/*
+ * [4.6] to [4.9]: the attributes of the call and those that came with the
+ * merged anonymous contact.
+ */
+static void
+give_attributes(CiWorld *world, CiContact *target, bool was_identified, CiMerge *merge)
+{
+	const CiRequest *request = world->request;
+	bool		primary_wins = request->source->primary_wins;
+	bool		defend = !was_identified && primary_wins && target->state == CI_IDENTIFIED;
+	CiAttributes call = {0};
+
+	/* [4.9] For each name the newer one speaks, the call's on a tie. */
+	for (int i = 0; i < request->attributes.count; i++)
+	{
+		CiAttribute value = request->attributes.items[i];
+
+		value.at = request->at;
+		value.source = request->source->name;
+		*ci_add_attribute(&call, value.name) = value;
+	}
+	world->merge = merge;
+	for (int i = 0; merge != NULL && i < merge->nattributes; i++)
+	{
+		CiAttribute value = merge->attributes[i];
+		CiAttribute *given = ci_find_attribute(&call, value.name);
+
+		if (primary_wins && value.json == NULL)
+			continue;			/* [4.6] null is ignored here too */
+		if (given != NULL && request->at >= value.at &&
+			!(primary_wins && given->json == NULL))
+			continue;
+		if (given != NULL && !same_attribute(given, &value))
+			ignore(world, value.name);
+		if (given != NULL)
+			given->name = NULL; /* overruled */
+		if (was_identified && primary_wins)
+			offer_attribute(world, target, &value, true);
+		else
+			update_attribute(world, target, &value, true, false);
+	}
+	world->merge = NULL;
+	for (int i = 0; i < call.count; i++)
+	{
+		bool		timed = request->occurred_at != CI_NO_TIME;
+
+		if (call.items[i].name == NULL)
+			continue;
+		if (was_identified && primary_wins)
+			offer_attribute(world, target, &call.items[i], timed);
+		else
+			update_attribute(world, target, &call.items[i], timed, defend);
+	}
+}
+
+/* [4.12] The source's default list, unless the contact was ever on it. */
+static void
+join_default_list(CiWorld *world, CiContact *target)
+{
+	const CiSource *source = world->request->source;
+	CiMember   *member;
+	CiEvent    *event;
+
+	if (source->default_list == 0 || ci_find_member(target, source->default_list) != NULL)
+		return;
+	member = ci_add_member(world, target, source->default_list);
+	member->source = source->name;
+	member->since = world->request->at;
+	event = ci_add_event(world, target, "list_added", CI_FIELD_LIST,
+						 psprintf("%d", source->default_list));
+	event->new_value.json = "true";
+}
+
+/* Ties a key that nobody has to a contact. */
+static void
+attach_key(CiWorld *world, CiIdentifier *key, CiContact *contact)
+{
+	/* [1.7] A push key is opted in when first seen; an opt-out stays. */
+	bool		opted_in = key->now.parked ? false :
+		key->kind->channel == CI_CHANNEL_PUSH;
+
+	store_identifier(world, key, contact, NULL);
+	key->now.parked = false;
+	key->now.primary = false;
+	key->now.opted_in = opted_in;
+	identifier_event(world, contact, "attached", key, NULL);
+}
+
+/* [3.9] The key of an identified contact, where the call means another. */
+static void
+move_key(CiWorld *world, CiIdentifier *key, CiContact *target)
+{
+	CiIdentifierState before = key->now;
+	CiEvent    *event;
+
+	if (world->request->at <= before.updated_at)
+	{
+		ignore(world, key->kind->name);
+		return;
+	}
+	store_identifier(world, key, target, NULL);
+	event = identifier_event(world, before.contact, "moved_out", key, &before);
+	event->other = target;
+	event = identifier_event(world, target, "moved_in", key, NULL);
+	event->other = before.contact;
+	world->result->outcome = CI_OUTCOME_SWITCHED;
+}
+
+/* [1.2] That a contact was seen is noted once in a while. */
+static void
+note_seen(CiWorld *world, CiContact *contact)
+{
+	if (contact->is_new ||
+		world->request->at - contact->last_seen_at < world->config->seen_interval)
+		return;
+	contact->last_seen_at = world->request->at;
+	contact->touched = true;
+}
+
+/* Limits that a merge or new attributes could pass. */
+static bool
+check_attribute_limits(CiRequest *request, const CiContact *contact,
+					   const CiContact *brings)
+{
+	const CiAttributes *sets[] = {
+		contact == NULL ? NULL : &contact->attributes,
+		brings == NULL ? NULL : &brings->attributes,
+		&request->attributes
+	};
+	int			count = 0;
+	Size		bytes = 0;
+
+	for (int i = 0; i < lengthof(sets); i++)
+	{
+		for (int j = 0; sets[i] != NULL && j < sets[i]->count; j++)
+		{
+			const CiAttribute *item = &sets[i]->items[j];
+			bool		again = false;
+
+			for (int k = 0; k < i && !again; k++)
+				again = sets[k] != NULL && ci_find_attribute(sets[k], item->name) != NULL;
+			if (again)
+				continue;
+			count++;
+			bytes += strlen(item->name) + (item->json == NULL ? 0 : strlen(item->json));
+		}
+	}
+	if (count > CI_MAX_ATTRIBUTES)
+		return fail(request, CI_TOO_LARGE, "contact would have too many attributes",
+					psprintf("A contact has up to %d.", CI_MAX_ATTRIBUTES), NULL);
+	if (bytes > CI_MAX_ATTRIBUTE_BYTES)
+		return fail(request, CI_TOO_LARGE, "attributes of the contact would be too large",
+					psprintf("They have up to %d bytes in all.", CI_MAX_ATTRIBUTE_BYTES), NULL);
+	return true;
+}
+
+/* [4.4] refuse: names every value of another contact, before anything is done. */
+static bool
+check_refusal(CiWorld *world, CiRequest *request, const CiContact *target)
+{
+	char	   *detail = NULL;
+
+	if (request->source->other != CI_OTHER_REFUSE)
+		return true;
+	for (int i = 0; i < request->ngiven; i++)
+	{
+		const CiGiven *given = &request->given[i];
+		CiContact  *owner = ci_owner(ci_world_identifier(world, given->kind, given->value));
+
+		if (owner == NULL || owner == target)
+			continue;
+		detail = psprintf("%s%s belongs to contact " INT64_FORMAT,
+						  detail == NULL ? "" : psprintf("%s; ", detail),
+						  given->kind->name, owner->id);
+	}
+	if (detail == NULL)
+		return true;
+	return fail(request, CI_TAKEN, "value belongs to another contact",
+				psprintf("%s.", detail),
+				"Merge the contacts, or leave the value out.");
+}
+
+/* RULES 3 and 4: capture and identify. */
+static bool
+identify(CiWorld *world, CiRequest *request, CiResult *result)
+{
+	const CiSource *source = request->source;
+	bool		login = request->verified || !source->claims;
+	CiContact  *named = NULL;
+	CiContact  *k = NULL;
+	CiContact  *target;
+	CiIdentifier *key = NULL;
+	CiMerge    *merge = NULL;
+	CiEvent    *created = NULL;
+	bool		was_identified;
+
+	if (request->key != NULL)
+	{
+		key = ci_world_identifier(world, request->key_kind, request->key);
+		k = ci_owner(key);
+		request->found_kind = request->key_kind->name;
+		request->found_value = request->key;
+	}
+	if (request->contact_id != 0)
+	{
+		named = require_contact(world, request, request->contact_id);
+		if (named == NULL)
+			return false;		/* [3.1] */
+		if (named->state == CI_ANONYMOUS)
+		{
+			if (k != NULL && k != named)
+				return fail(request, CI_INVALID, "key belongs to another contact than contact_id",
+							psprintf("The key's contact is " INT64_FORMAT ".", k->id),
+							"Leave out the key, or the contact_id.");
+			k = named;
+			named = NULL;
+		}
+	}
+	else if (request->ngiven == 0)
+	{
+		/* A capture [1.1] [1.6], with or without attributes. */
+		if (key == NULL)
+			return fail(request, CI_INVALID, "nothing to find a contact by", NULL,
+						"Give a key, an identifier or a contact_id.");
+		if (source->makes == CI_CLASS_NONE)
+			return fail(request, CI_INVALID,
+						psprintf("source \"%s\" makes no anonymous contacts", source->name),
+						NULL, "Give an identifier, or use another source.");
+	}
+
+	target = choose_target(world, request, named, k, login);
+	if (!check_refusal(world, request, target) ||
+		!check_attribute_limits(request, target,
+								k != NULL && k->state == CI_ANONYMOUS && k != target ? k : NULL))
+		return false;
+	set_time(world, request, newest_compared(world, request, key, k, target));
+	was_identified = target != NULL && target->state == CI_IDENTIFIED;
+
+	if (target == NULL)			/* [3.6], or the capture of a new key */
+	{
+		target = ci_new_contact(world, CI_ANONYMOUS);
+		created = ci_add_event(world, target, "created", CI_FIELD_CONTACT, "state");
+		world->created = created;
+		created->new_value.text = "anonymous";
+	}
+	result->contact = target;
+
+	if (k != NULL && k->state == CI_ANONYMOUS && k != target)
+	{
+		merge = merge_contacts(world, target, k);	/* [3.8] */
+		result->merged = k;
+		result->outcome = CI_OUTCOME_MERGED;
+		if (key != NULL && key->now.contact == target)
+		{
+			key->now.updated_at = request->at;
+			key->now.verified = request->verified;
+		}
+	}
+	if (key != NULL)
+	{
+		if (ci_owner(key) == NULL)
+			attach_key(world, key, target); /* [1.1] [3.7] */
+		else if (ci_owner(key) != target)
+			move_key(world, key, target);	/* [3.9] */
+		else if (merge == NULL)
+		{
+			confirm(world, key);
+			verify(world, key);
+		}
+	}
+
+	for (int i = 0; i < request->ngiven; i++)
+		give_identifier(world, target, &request->given[i]);
+	if (!was_identified && target->state == CI_IDENTIFIED && key != NULL &&
+		ci_owner(key) == target && key->now.updated_at < request->at)
+	{
+		/* [3.9] The key is what this contact was identified by. */
+		key->now.updated_at = request->at;
+		ci_touch_identifier(world, key);
+	}
+
+	give_attributes(world, target, was_identified, merge);
+	if (request->ngiven > 0 && target->state == CI_IDENTIFIED)
+		join_default_list(world, target);
+	if (key != NULL && ci_owner(key) == target)
+		note_seen(world, target);
+
+	/* [4.17] The first that fits; merged and switched are set above. */
+	if (result->outcome != CI_OUTCOME_UNCHANGED)
+		return true;
+	if (created != NULL)
+		result->outcome = target->state == CI_IDENTIFIED ?
+			CI_OUTCOME_CREATED : CI_OUTCOME_CAPTURED;
+	else if (!was_identified && target->state == CI_IDENTIFIED)
+		result->outcome = CI_OUTCOME_IDENTIFIED;
+	else if (result->nevents > 0)
+		result->outcome = CI_OUTCOME_UPDATED;
+	return true;
+}
+
+/* ---- RULES 5: conflicts ---- */
+
+/* Whether a conflict is of a field, and of the same key, or source without one. */
+static bool
+same_scope(const CiConflict *a, const CiConflict *b)
+{
+	if (a->type != b->type || strcmp(a->field, b->field) != 0)
+		return false;
+	if (a->key == NULL || b->key == NULL)
+		return a->key == b->key && strcmp(a->source, b->source) == 0;
+	return strcmp(a->key_kind, b->key_kind) == 0 && strcmp(a->key, b->key) == 0;
+}
+
+/* The event of a conflict that was opened, moved or settled. */
+static void
+conflict_event(CiWorld *world, CiConflict *conflict, const char *name)
+{
+	CiEvent    *event = ci_add_event(world, conflict->contact, name,
+									 conflict->type, conflict->field);
+
+	event->conflict = conflict;
+	if (conflict->type == CI_FIELD_ATTRIBUTE)
+		event->new_value.json = conflict->value;
+	else
+		event->new_value.text = conflict->value;
+	event->new_source = conflict->source;
+	event->new_at = conflict->given_at;
+	event->other = conflict->owner;
+}
+
+/*
+ * [5.1] [5.2] Keeps a secondary value: met again if it is there, dropped if
+ * it was dismissed, in the place of a different one from the same key.  The
+ * template has the value; where it came from is the request's.
+ */
+static void
+open_conflict(CiWorld *world, CiContact *contact, CiConflict template)
+{
+	const CiRequest *request = world->request;
+	CiConflict *open = NULL;
+	CiConflict *conflict;
+
+	if (template.source == NULL)
+	{
+		template.source = request->source->name;
+		template.via = request->via;
+		if (request->key != NULL)
+		{
+			template.key_kind = request->key_kind->name;
+			template.key = request->key;
+		}
+	}
+	for (conflict = contact->conflicts; conflict != NULL; conflict = conflict->next)
+	{
+		if (!same_scope(conflict, &template))
+			continue;
+		if (strcmp(conflict->canonical, template.canonical) == 0)
+		{
+			if (conflict->status == CI_OPEN)
+			{
+				report_conflict(world, conflict);
+				return;
+			}
+			if (conflict->status == CI_DISMISSED)
+			{
+				ignore(world, template.field);
+				return;
+			}
+		}
+		else if (conflict->status == CI_OPEN)
+			open = conflict;
+	}
+	if (open != NULL)
+		settle_conflict(world, open, CI_OBSOLETE);
+
+	conflict = palloc(sizeof(CiConflict));
+	*conflict = template;
+	conflict->id = -(++world->new_conflicts);
+	conflict->contact = contact;
+	conflict->status = CI_OPEN;
+	conflict->is_new = true;
+	conflict->next = contact->conflicts;
+	contact->conflicts = conflict;
+	ci_touch_conflict(world, conflict);
+	conflict_event(world, conflict, "conflict_opened");
+	report_conflict(world, conflict);
+}
+
+/* Settles an open conflict. */
+static void
+settle_conflict(CiWorld *world, CiConflict *conflict, CiStatus status)
+{
+	CiResult   *result = world->result;
+
+	conflict->status = status;
+	conflict->settled = true;
+	conflict->settled_by = world->request->actor;
+	ci_touch_conflict(world, conflict);
+	conflict_event(world, conflict,
+				   status == CI_PROMOTED ? "conflict_promoted" :
+				   status == CI_DISMISSED ? "conflict_dismissed" : "conflict_obsolete");
+
+	/* [4.17] The result names open ones only. */
+	for (int i = 0; i < result->nconflicts; i++)
+	{
+		if (result->conflicts[i] != conflict)
+			continue;
+		result->nconflicts--;
+		memmove(&result->conflicts[i], &result->conflicts[i + 1],
+				sizeof(CiConflict *) * (result->nconflicts - i));
+		break;
+	}
+}
+
+/* [5.7] When the primary comes to equal the secondary, there is no conflict. */
+static void
+forget_equal_conflicts(CiWorld *world, CiContact *contact, CiFieldType type,
+					   const char *field, const char *canonical)
+{
+	for (CiConflict *conflict = contact->conflicts; conflict != NULL; conflict = conflict->next)
+	{
+		if (conflict->status == CI_OPEN && conflict->type == type &&
+			strcmp(conflict->field, field) == 0 &&
+			strcmp(conflict->canonical, canonical) == 0)
+			settle_conflict(world, conflict, CI_OBSOLETE);
+	}
+}
+
+/* Whether a secondary value is what the contact has as primary. */
+static bool
+equals_primary(const CiConflict *conflict)
+{
+	if (conflict->type == CI_FIELD_IDENTIFIER)
+	{
+		const CiIdentifier *primary = ci_primary(conflict->contact, conflict->kind);
+
+		return primary != NULL && strcmp(primary->value, conflict->canonical) == 0;
+	}
+	else
+	{
+		const CiAttribute *stored =
+			ci_find_attribute(&conflict->contact->attributes, conflict->field);
+
+		return stored != NULL && stored->json != NULL &&
+			strcmp(stored->canonical, conflict->canonical) == 0;
+	}
+}
+
+/*
+ * [5.7] The conflicts of an ended contact follow it; of two open ones for a
+ * field and key the one given later stays open.
+ */
+static void
+follow_conflicts(CiWorld *world, CiContact *ended, CiContact *survivor)
+{
+	CiConflict *conflict;
+
+	while ((conflict = ended->conflicts) != NULL)
+	{
+		CiConflict *rival = NULL;
+
+		if (conflict->status == CI_OPEN)
+		{
+			for (rival = survivor->conflicts; rival != NULL; rival = rival->next)
+			{
+				if (rival->status == CI_OPEN && same_scope(rival, conflict))
+					break;
+			}
+		}
+		ci_give_conflict(world, conflict, survivor);
+		conflict_event(world, conflict, "conflict_moved");
+		if (rival != NULL)
+			settle_conflict(world, conflict->given_at > rival->given_at ? rival : conflict,
+							CI_OBSOLETE);
+		if (conflict->status == CI_OPEN && equals_primary(conflict))
+			settle_conflict(world, conflict, CI_OBSOLETE);
+	}
+}
+
+/* The open conflict that an agent settles, or NULL with the reason. */
+static CiConflict *
+conflict_to_settle(CiWorld *world, CiRequest *request)
+{
+	CiConflict *conflict = world->loaded_conflicts;
+
+	while (conflict != NULL && conflict->id != request->conflict_id)
+		conflict = conflict->next_loaded;
+	if (request->actor == NULL)
+		fail(request, CI_INVALID, "an agent's name is needed", NULL,
+			 "Say in \"agent\" who settles the conflict.");
+	else if (conflict == NULL)
+		fail(request, CI_NOT_FOUND,
+			 psprintf("conflict " INT64_FORMAT " does not exist", request->conflict_id),
+			 NULL, NULL);
+	else if (conflict->status != CI_OPEN)
+		fail(request, CI_STATE,
+			 psprintf("conflict " INT64_FORMAT " is settled already", request->conflict_id),
+			 psprintf("It is %s.", conflict->status == CI_PROMOTED ? "promoted" :
+					  conflict->status == CI_DISMISSED ? "dismissed" : "obsolete"),
+			 "See the view conflicts for who settled it and when.");
+	return request->error.code == CI_OK ? conflict : NULL;
+}
+
+/* [5.3] [5.4] The secondary value becomes the primary one. */
+static bool
+promote(CiWorld *world, CiRequest *request, CiResult *result)
+{
+	CiConflict *conflict;
+	CiContact  *contact;
+	CiIdentifier *identifier = NULL;
+	CiIdentifier *primary = NULL;
+	CiAttribute *stored = NULL;
+
+	if (!request->confirmed)
+		return fail(request, CI_INVALID, "the customer has not confirmed the value", NULL,
+					"Ask the customer, then call with customer_confirmed => true.");
+	conflict = conflict_to_settle(world, request);
+	if (conflict == NULL)
+		return false;
+	contact = conflict->contact;
+	if (conflict->type == CI_FIELD_IDENTIFIER)
+	{
+		CiContact  *owner;
+
+		identifier = ci_world_identifier(world, conflict->kind, conflict->value);
+		primary = ci_primary(contact, conflict->kind);
+		owner = ci_owner(identifier);
+		if (owner != NULL && owner != contact)
+			return fail(request, CI_TAKEN, "value belongs to another contact",
+						psprintf("%s belongs to contact " INT64_FORMAT ".",
+								 conflict->field, owner->id),
+						"Merge the contacts, or dismiss the conflict.");
+	}
+	else
+		stored = ci_find_attribute(&contact->attributes, conflict->field);
+	set_time(world, request,
+			 Max(Max(primary == NULL ? CI_NO_TIME : primary->now.updated_at,
+					 stored == NULL ? CI_NO_TIME : stored->at),
+				 conflict->given_at));
+	result->contact = contact;
+
+	/* Settled first, so that it is not found to equal the primary. */
+	settle_conflict(world, conflict, CI_PROMOTED);
+	if (identifier == NULL)
+	{
+		CiAttribute value = {
+			.name = conflict->field,
+			.json = conflict->value,
+			.canonical = conflict->canonical,
+			.at = request->at,
+			.source = conflict->source
+		};
+
+		set_attribute(world, contact, &value);
+	}
+	else if (identifier->now.contact == contact)
+	{
+		/* [6.4] Promoting an alias swaps the two. */
+		CiIdentifierState before = identifier->now;
+		CiIdentifierState primary_before;
+
+		identifier->now.primary = true;
+		identifier->now.verified = true;
+		identifier->now.updated_at = request->at;
+		ci_touch_identifier(world, identifier);
+		if (primary != NULL)
+		{
+			primary_before = primary->now;
+			primary->now.primary = false;
+			ci_touch_identifier(world, primary);
+			identifier_event(world, contact, "made_alias", primary, &primary_before);
+		}
+		identifier_event(world, contact, "made_primary", identifier, &before);
+		forget_equal_conflicts(world, contact, CI_FIELD_IDENTIFIER,
+							   identifier->kind->name, identifier->value);
+	}
+	else
+	{
+		CiSource	source = {.name = conflict->source};
+		CiRequest	given = *request;
+
+		/* As if its source gave it now, proved [4.18]. */
+		given.source = &source;
+		given.verified = true;
+		world->request = &given;
+		set_primary(world, contact, identifier, conflict->given);
+		world->request = request;
+	}
+	result->outcome = CI_OUTCOME_UPDATED;
+	return true;
+}
+
+/* [5.5] The primary value stays. */
+static bool
+dismiss(CiWorld *world, CiRequest *request, CiResult *result)
+{
+	CiConflict *conflict = conflict_to_settle(world, request);
+
+	if (conflict == NULL)
+		return false;
+	set_time(world, request, CI_NO_TIME);
+	result->contact = conflict->contact;
+	settle_conflict(world, conflict, CI_DISMISSED);
+	result->outcome = CI_OUTCOME_UPDATED;
+	return true;
+}
+
+/* ---- RULES 6: merge ---- */
+
+/* Copies into the merge record what the ended contact has. */
+static CiMerge *
+record_merge(CiWorld *world, CiContact *survivor, CiContact *ended)
+{
+	CiMerge    *merge = palloc0(sizeof(CiMerge));
+	int			n;
+
+	merge->survivor = survivor;
+	merge->ended = ended;
+	merge->request = world->request;
+	merge->ended_state = ended->state;
+	merge->ended_identified_at = ended->identified_at;
+	merge->ended_seen_at = ended->last_seen_at;
+	merge->survivor_seen_at = survivor->last_seen_at;
+	merge->blocks = ended->blocks;
+	merge->survivor_blocks = survivor->blocks;
+
+	for (CiIdentifier *identifier = ended->identifiers; identifier != NULL; identifier = identifier->next)
+		merge->nidentifiers++;
+	merge->identifiers = palloc(sizeof(CiIdentifier *) * Max(1, merge->nidentifiers));
+	merge->identifier_states = palloc(sizeof(CiIdentifierState) * Max(1, merge->nidentifiers));
+	n = 0;
+	for (CiIdentifier *identifier = ended->identifiers; identifier != NULL; identifier = identifier->next)
+	{
+		merge->identifiers[n] = identifier;
+		merge->identifier_states[n++] = identifier->now;
+	}
+
+	merge->nattributes = ended->attributes.count;
+	merge->attributes = palloc(sizeof(CiAttribute) * Max(1, merge->nattributes));
+	for (int i = 0; i < merge->nattributes; i++)
+		merge->attributes[i] = ended->attributes.items[i];
+
+	for (CiMember *member = ended->members; member != NULL; member = member->next)
+		merge->nmembers++;
+	merge->members = palloc(sizeof(CiMember) * Max(1, merge->nmembers));
+	merge->survivor_members = palloc(sizeof(CiMember) * Max(1, merge->nmembers));
+	n = 0;
+	for (CiMember *member = ended->members; member != NULL; member = member->next)
+		merge->members[n++] = *member;
+
+	for (CiConflict *conflict = ended->conflicts; conflict != NULL; conflict = conflict->next)
+		merge->nconflicts++;
+	merge->conflicts = palloc(sizeof(CiConflict *) * Max(1, merge->nconflicts));
+	merge->conflict_states = palloc(sizeof(CiStatus) * Max(1, merge->nconflicts));
+	n = 0;
+	for (CiConflict *conflict = ended->conflicts; conflict != NULL; conflict = conflict->next)
+	{
+		merge->conflicts[n] = conflict;
+		merge->conflict_states[n++] = conflict->status;
+	}
+
+	for (CiContact *before = ended->ended; before != NULL; before = before->next_ended)
+		merge->nended_before++;
+	merge->ended_before = palloc(sizeof(int64) * Max(1, merge->nended_before));
+	n = 0;
+	for (CiContact *before = ended->ended; before != NULL; before = before->next_ended)
+		merge->ended_before[n++] = before->id;
+
+	if (world->last_merge == NULL)
+		world->merges = merge;
+	else
+		world->last_merge->next = merge;
+	world->last_merge = merge;
+	return merge;
+}
+
+/* [6.7] Lists are united; unsubscribed wins. */
+static void
+unite_lists(CiWorld *world, CiMerge *merge)
+{
+	CiContact  *survivor = merge->survivor;
+
+	for (int i = 0; i < merge->nmembers; i++)
+	{
+		const CiMember *brought = &merge->members[i];
+		CiMember   *member = ci_find_member(survivor, brought->list_id);
+		bool		was_member = member != NULL;
+		CiEvent    *event;
+
+		if (was_member && (!member->subscribed || brought->subscribed))
+			continue;
+		if (was_member)
+			merge->survivor_members[merge->nsurvivor_members++] = *member;
+		else
+			member = ci_add_member(world, survivor, brought->list_id);
+		member->subscribed = brought->subscribed;
+		member->source = brought->source;
+		member->since = brought->since;
+		member->touched = true;
+		event = ci_add_event(world, survivor, member->subscribed ? "list_added" : "list_removed",
+							 CI_FIELD_LIST, psprintf("%d", member->list_id));
+		event->old_value.json = was_member ? "true" : NULL;
+		event->new_value.json = member->subscribed ? "true" : "false";
+		event->other = merge->ended;
+	}
+}
+
+/*
+ * What every merge does: keys, blocks, lists and conflicts go to the
+ * survivor, and the ended contact points there, as do those that pointed to
+ * it [6.3].  Identifying values and attributes are the caller's.
+ */
+static CiMerge *
+merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended)
+{
+	CiMerge    *merge = record_merge(world, survivor, ended);
+	CiEvent    *event;
+
+	world->merge = merge;
+	event = ci_add_event(world, ended, "merged", CI_FIELD_CONTACT, "survivor");
+	event->new_value.contact = survivor;
+	event->other = survivor;
+	event = ci_add_event(world, survivor, "absorbed", CI_FIELD_CONTACT, "merged");
+	event->new_value.contact = ended;
+	event->other = ended;
+
+	for (int i = 0; i < merge->nidentifiers; i++)
+	{
+		CiIdentifier *key = merge->identifiers[i];
+
+		if (key->kind->identifying)
+			continue;
+		ci_give_identifier(world, key, survivor);
+		key->now.verified = false;	/* [4.18] */
+		event = identifier_event(world, survivor, "moved_in", key, NULL);
+		event->other = ended;
+	}
+	block_channel(world, survivor, ended->blocks & ~survivor->blocks);
+	ended->blocks = 0;
+	unite_lists(world, merge);
+	ended->members = NULL;
+	survivor->last_seen_at = Max(survivor->last_seen_at, ended->last_seen_at);
+
+	ended->state = CI_MERGED;
+	ended->survivor = survivor;
+	while (ended->ended != NULL)
+	{
+		CiContact  *before = ended->ended;
+
+		ended->ended = before->next_ended;
+		before->survivor = survivor;
+		before->touched = true;
+		before->next_ended = survivor->ended;
+		survivor->ended = before;
+	}
+	ended->next_ended = survivor->ended;
+	survivor->ended = ended;
+
+	follow_conflicts(world, ended, survivor);
+	world->merge = NULL;
+	return merge;
+}
+
+/* A conflict of a merge [5.1]. */
+static CiConflict
+merge_conflict(CiFieldType type, const char *field, CiTime given_at, const CiContact *ended)
+{
+	CiConflict	conflict = {
+		.type = type,
+		.field = field,
+		.given_at = given_at,
+		.source = "merge",
+		.key_kind = "contact",
+		.key = psprintf(INT64_FORMAT, ended->id),
+	};
+
+	return conflict;
+}
+
+/*
+ * [6.4] The identifying values of the ended contact: moved where the survivor
+ * has none of the kind, else aliases, the primary one offered as a conflict.
+ */
+static void
+unite_identifiers(CiWorld *world, CiMerge *merge, bool newer_wins)
+{
+	CiContact  *survivor = merge->survivor;
+
+	for (int i = 0; i < merge->nidentifiers; i++)
+	{
+		CiIdentifier *identifier = merge->identifiers[i];
+		const CiIdentifierState *before = &merge->identifier_states[i];
+		CiIdentifier *primary = ci_primary(survivor, identifier->kind);
+		CiEvent    *event;
+
+		if (!identifier->kind->identifying || !before->primary)
+			continue;
+		ci_give_identifier(world, identifier, survivor);
+		identifier->now.verified = false;
+		identifier->now.primary = primary == NULL ||
+			(newer_wins && before->updated_at > primary->now.updated_at);
+		if (primary != NULL && identifier->now.primary)
+		{
+			CiIdentifierState primary_before = primary->now;
+
+			primary->now.primary = false;
+			ci_touch_identifier(world, primary);
+			identifier_event(world, survivor, "made_alias", primary, &primary_before);
+		}
+		event = identifier_event(world, survivor,
+								 identifier->now.primary ? "moved_in" : "alias_added",
+								 identifier, NULL);
+		event->other = merge->ended;
+		if (identifier->now.primary)
+			forget_equal_conflicts(world, survivor, CI_FIELD_IDENTIFIER,
+								   identifier->kind->name, identifier->value);
+		else if (!newer_wins)
+		{
+			CiConflict	conflict = merge_conflict(CI_FIELD_IDENTIFIER, identifier->kind->name,
+												  before->updated_at, merge->ended);
+
+			conflict.kind = identifier->kind;
+			conflict.value = identifier->value;
+			conflict.canonical = identifier->value;
+			conflict.given = before->given;
+			open_conflict(world, survivor, conflict);
+		}
+	}
+	for (int i = 0; i < merge->nidentifiers; i++)
+	{
+		CiIdentifier *identifier = merge->identifiers[i];
+		CiEvent    *event;
+
+		if (!identifier->kind->identifying || merge->identifier_states[i].primary)
+			continue;
+		ci_give_identifier(world, identifier, survivor);
+		identifier->now.verified = false;
+		event = identifier_event(world, survivor, "alias_added", identifier, NULL);
+		event->other = merge->ended;
+	}
+}
+
+/* [6.4] A differing attribute of the ended contact becomes a conflict. */
+static void
+offer_set_aside(CiWorld *world, CiMerge *merge, const CiAttribute *value)
+{
+	CiConflict	conflict = merge_conflict(CI_FIELD_ATTRIBUTE, value->name,
+										  value->at, merge->ended);
+
+	conflict.value = value->json;
+	conflict.canonical = value->canonical;
+	open_conflict(world, merge->survivor, conflict);
+}
+
+/* [6.4] The attributes of the ended contact. */
+static void
+unite_attributes(CiWorld *world, CiMerge *merge, bool newer_wins)
+{
+	CiContact  *survivor = merge->survivor;
+
+	for (int i = 0; i < merge->nattributes; i++)
+	{
+		const CiAttribute *value = &merge->attributes[i];
+		CiAttribute *stored = ci_find_attribute(&survivor->attributes, value->name);
+
+		if (stored == NULL)
+			set_attribute(world, survivor, value);
+		else if (same_attribute(stored, value))
+			confirm_attribute(world, survivor, stored, value->at);
+		else if (newer_wins || stored->json == NULL)
+		{
+			/* A cleared one is filled by a newer value only [4.6]. */
+			if (value->at > stored->at)
+				set_attribute(world, survivor, value);
+			else if (!newer_wins)
+				offer_set_aside(world, merge, value);
+		}
+		else if (value->json != NULL)
+			offer_set_aside(world, merge, value);
+	}
+}
+
+/* [6.4] to [6.6] merge(survivor, loser, agent). */
+static bool
+merge(CiWorld *world, CiRequest *request, CiResult *result)
+{
+	CiContact  *survivor;
+	CiContact  *loser;
+	CiMerge    *record;
+
+	if (request->actor == NULL)
+		return fail(request, CI_INVALID, "an agent's name is needed", NULL,
+					"Say in \"agent\" who merges the contacts.");
+	survivor = require_contact(world, request, request->contact_id);
+	loser = survivor == NULL ? NULL : require_contact(world, request, request->loser_id);
+	if (loser == NULL)
+		return false;
+	result->contact = survivor;
+	if (survivor == loser)
+		return true;			/* [6.6] */
+	if (survivor->state == CI_ANONYMOUS && loser->state == CI_IDENTIFIED)
+		return fail(request, CI_INVALID,
+					"an identified contact cannot be merged into an anonymous one", NULL,
+					psprintf("Swap them: merge(" INT64_FORMAT ", " INT64_FORMAT ", ...).",
+							 loser->id, survivor->id));
+	if (!check_attribute_limits(request, survivor, loser))
+		return false;
+	set_time(world, request, CI_NO_TIME);
+
+	record = merge_contacts(world, survivor, loser);
+	world->merge = record;
+	unite_identifiers(world, record, request->newer_wins);
+	unite_attributes(world, record, request->newer_wins);
+	world->merge = NULL;
+	result->merged = loser;
+	result->outcome = CI_OUTCOME_MERGED;
+	return true;
+}
+
+/* ---- Small writes ---- */
+
+/* [1.7] [1.9] subscribe, unsubscribe and logout of a key. */
+static bool
+change_key(CiWorld *world, CiRequest *request, CiResult *result)
+{
+	CiIdentifier *key = ci_world_identifier(world, request->key_kind, request->key);
+	CiIdentifierState before = key->now;
+	CiContact  *contact = key->now.contact;
+
+	request->found_kind = request->key_kind->name;
+	request->found_value = request->key;
+	if (request->op != CI_OP_LOGOUT && request->key_kind->channel != CI_CHANNEL_PUSH)
+		return fail(request, CI_INVALID,
+					psprintf("keys of kind \"%s\" are not subscribed to anything",
+							 request->key_kind->name),
+					NULL, "Only push keys are opted in and out.");
+	result->contact = ci_owner(key);
+	if (contact == NULL)
+		return true;			/* nobody has it */
+	set_time(world, request, before.updated_at);
+
+	if (request->op == CI_OP_SUBSCRIBE)
+	{
+		if (before.opted_in)
+			return true;
+		key->now.opted_in = true;
+		if (before.parked)
+			free_identifier(world, key);	/* nothing to remember any more */
+		ci_touch_identifier(world, key);
+		identifier_event(world, contact, "opted_in", key, &before);
+	}
+	else if (before.parked)
+		return true;			/* a key nobody has */
+	else if (request->op == CI_OP_UNSUBSCRIBE)
+	{
+		if (!before.opted_in)
+			return true;
+		key->now.opted_in = false;
+		ci_touch_identifier(world, key);
+		identifier_event(world, contact, "opted_out", key, &before);
+	}
+	else
+	{
+		/* The opt-out of a push key outlives the logout. */
+		if (key->kind->channel == CI_CHANNEL_PUSH && !before.opted_in)
+		{
+			key->now.parked = true;
+			key->now.verified = false;
+			ci_touch_identifier(world, key);
+		}
+		else
+			free_identifier(world, key);
+		identifier_event(world, contact, "detached", key, &before);
+	}
+	result->outcome = CI_OUTCOME_UPDATED;
+	return true;
+}
+
+/* block, unblock, add_to_list and remove_from_list of a contact. */
+static bool
+change_reach(CiWorld *world, CiRequest *request, CiResult *result)
+{
+	CiContact  *contact = require_contact(world, request, request->contact_id);
+	CiMember   *member;
+	CiEvent    *event;
+	bool		subscribe = request->op == CI_OP_ADD_TO_LIST;
+
+	if (contact == NULL)
+		return false;
+	result->contact = contact;
+	set_time(world, request, CI_NO_TIME);
+
+	if (request->op == CI_OP_BLOCK)
+		block_channel(world, contact, request->channel);
+	else if (request->op == CI_OP_UNBLOCK)
+	{
+		if (contact->blocks & request->channel)
+		{
+			contact->blocks &= ~request->channel;
+			event = ci_add_event(world, contact, "unblocked", CI_FIELD_BLOCK,
+								 ci_channel_name(request->channel));
+			event->old_value.json = "true";
+			event->new_value.json = "false";
+		}
+	}
+	else
+	{
+		member = request->list_id == 0 ? NULL : ci_find_member(contact, request->list_id);
+		if (member == NULL ? subscribe : member->subscribed != subscribe)
+		{
+			event = ci_add_event(world, contact, subscribe ? "list_added" : "list_removed",
+								 CI_FIELD_LIST, psprintf("%d", request->list_id));
+			event->old_value.json = member == NULL ? NULL : subscribe ? "false" : "true";
+			event->new_value.json = subscribe ? "true" : "false";
+			if (member == NULL)
+				member = ci_add_member(world, contact, request->list_id);
+			member->subscribed = subscribe;
+			member->since = request->at;
+			member->touched = true;
+		}
+	}
+	if (result->nevents > 0)
+		result->outcome = CI_OUTCOME_UPDATED;
+	return true;
+}
+
+/*
+ * Plays one request.  Where it cannot be used its error is set and the
+ * working set is as it was.
+ */
+void
+ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
+{
+	memset(result, 0, sizeof(CiResult));
+	result->outcome = CI_OUTCOME_UNCHANGED;
+	if (request->error.code != CI_OK)
+		return;
+	world->request = request;
+	world->result = result;
+	world->merge = NULL;
+	world->created = NULL;
+	request->at = world->clock;
+	request->found_kind = NULL;
+	request->found_value = NULL;
+
+	switch (request->op)
+	{
+		case CI_OP_IDENTIFY:
+		case CI_OP_CAPTURE:
+			identify(world, request, result);
+			break;
+		case CI_OP_SUBSCRIBE:
+		case CI_OP_UNSUBSCRIBE:
+		case CI_OP_LOGOUT:
+			change_key(world, request, result);
+			break;
+		case CI_OP_PROMOTE:
+			promote(world, request, result);
+			break;
+		case CI_OP_DISMISS:
+			dismiss(world, request, result);
+			break;
+		case CI_OP_MERGE:
+			merge(world, request, result);
+			break;
+		case CI_OP_BLOCK:
+		case CI_OP_UNBLOCK:
+		case CI_OP_ADD_TO_LIST:
+		case CI_OP_REMOVE_FROM_LIST:
+			change_reach(world, request, result);
+			break;
+	}
+	Assert(request->error.code == CI_OK || result->nevents == 0);
+}
+
+/* The name of an outcome, as RULES 4.17 has it. */
+const char *
+ci_outcome_name(CiOutcome outcome)
+{
+	static const char *const names[] = {
+		"merged", "switched", "created", "captured", "identified", "updated",
+		"unchanged"
+	};
+
+	return names[outcome];
+}

@@ -1,0 +1,456 @@
+/*-------------------------------------------------------------------------
+ *
+ * resolver.h
+ *	  The working set that the rules are played on, and what comes out of it.
+ *
+ * Pure C: no SQL, no clock, no globals.  The same objects are filled from the
+ * tables by load.c, from literals by the host tests, and are written by
+ * apply.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CI_RESOLVER_H
+#define CI_RESOLVER_H
+
+#include "normalize.h"
+
+typedef int64 CiTime;			/* microseconds, as TimestampTz */
+
+#define CI_NO_TIME	PG_INT64_MIN
+
+/* Limits; the README lists them. */
+#define CI_MAX_KINDS			32
+#define CI_MAX_ATTRIBUTE_NAME	255
+#define CI_MAX_ATTRIBUTES		1000	/* of one contact, and of one call */
+#define CI_MAX_ATTRIBUTE_BYTES	1000000 /* of one contact, names included */
+#define CI_MAX_EXT_ID			255
+#define CI_MAX_KEY				2000
+
+typedef enum CiState
+{
+	CI_ANONYMOUS,
+	CI_IDENTIFIED,
+	CI_MERGED,
+	CI_ERASED
+} CiState;
+
+/* What a source makes, and how an anonymous contact is counted (RULES 2.1). */
+typedef enum CiClass
+{
+	CI_CLASS_NONE,
+	CI_CLASS_CONVERSATIONS,
+	CI_CLASS_PUSH
+} CiClass;
+
+typedef enum CiChannel
+{
+	CI_CHANNEL_NONE = 0,
+	CI_CHANNEL_EMAIL = 1,
+	CI_CHANNEL_SMS = 2,
+	CI_CHANNEL_WHATSAPP = 4,
+	CI_CHANNEL_PUSH = 8
+} CiChannel;
+
+typedef struct CiKind
+{
+	const char *name;
+	bool		identifying;	/* else a key */
+	int			strength;		/* of identifying kinds; 1 is the strongest */
+	CiNormalizer normalizer;
+	int			max_octets;
+	CiChannel	channel;		/* reached by it; keys of the push channel are
+								 * opted in or out */
+} CiKind;
+
+typedef enum CiOtherPolicy
+{
+	CI_OTHER_CONFLICT,
+	CI_OTHER_MOVE,
+	CI_OTHER_REFUSE
+} CiOtherPolicy;
+
+typedef struct CiVia
+{
+	const char *name;
+	const CiKind *kind;
+} CiVia;
+
+typedef struct CiSource
+{
+	const char *name;
+	bool		enabled;
+	const CiKind *key_kind;		/* NULL: takes no key */
+	CiVia	   *vias;
+	int			nvias;
+	CiClass		makes;
+	bool		primary_wins;	/* else the last update wins */
+	CiOtherPolicy other;
+	bool		claims;			/* claim mode, else login */
+	int			default_list;	/* 0: none */
+} CiSource;
+
+typedef struct CiList
+{
+	int			list_id;
+	const char *name;
+} CiList;
+
+/* One account's configuration. */
+typedef struct CiConfig
+{
+	int			account_id;
+	const char *region;			/* default region for numbers, or NULL */
+	CiTime		seen_interval;	/* microseconds between notes of being seen */
+	CiKind	   *kinds;			/* identifying ones first, strongest first */
+	int			nkinds;
+	CiSource   *sources;
+	int			nsources;
+	CiList	   *lists;
+	int			nlists;
+	bool		(*is_blocked) (void *arg, const char *folded);
+	void	   *blocked_arg;
+} CiConfig;
+
+typedef struct CiContact CiContact;
+typedef struct CiIdentifier CiIdentifier;
+typedef struct CiConflict CiConflict;
+typedef struct CiMember CiMember;
+typedef struct CiMerge CiMerge;
+typedef struct CiRequest CiRequest;
+
+/* What changes about an identifier or key. */
+typedef struct CiIdentifierState
+{
+	CiContact  *contact;		/* NULL: there is no row */
+	bool		primary;
+	bool		opted_in;
+	bool		parked;			/* nobody's: a detached key whose opt-out is
+								 * remembered; the contact is the last owner */
+	bool		verified;
+	const char *given;
+	const char *source;
+	CiTime		updated_at;
+} CiIdentifierState;
+
+struct CiIdentifier
+{
+	const CiKind *kind;
+	const char *value;
+	CiIdentifierState now;
+	CiIdentifierState was;		/* as loaded */
+	CiIdentifier *next;			/* of the same contact, parked ones too */
+	CiIdentifier *next_touched;
+	bool		touched;
+};
+
+/* An attribute; json NULL says that it was cleared (RULES 4.7). */
+typedef struct CiAttribute
+{
+	const char *name;
+	const char *json;
+	const char *canonical;		/* equal exactly when the jsonb values are */
+	CiTime		at;
+	const char *source;
+} CiAttribute;
+
+typedef struct CiAttributes
+{
+	CiAttribute *items;
+	int			count;
+	int			size;
+} CiAttributes;
+
+struct CiMember
+{
+	CiContact  *contact;
+	int			list_id;
+	bool		subscribed;
+	const char *source;
+	CiTime		since;
+	bool		stored;			/* there is a row */
+	bool		touched;
+	CiMember   *next;
+};
+
+struct CiContact
+{
+	int64		id;				/* negative: new, numbered within the world */
+	CiState		state;
+	CiState		was_state;
+	CiClass		made;
+	CiClass		was_class;		/* counted as; meaningful if it was live */
+	const char *origin;
+	CiTime		created_at;
+	CiTime		identified_at;
+	CiTime		last_seen_at;
+	CiContact  *survivor;		/* of an ended one */
+	CiAttributes attributes;
+	bool		attributes_touched;
+	bool		touched;
+	bool		is_new;
+	int			blocks;			/* CiChannel bits */
+	int			was_blocks;
+	CiIdentifier *identifiers;
+	CiConflict *conflicts;
+	CiMember   *members;
+	CiContact  *ended;			/* those whose survivor this is, if loaded */
+	CiContact  *next_ended;
+	CiContact  *next;			/* all contacts of the world, oldest first */
+};
+
+typedef enum CiFieldType
+{
+	CI_FIELD_CONTACT,
+	CI_FIELD_IDENTIFIER,
+	CI_FIELD_KEY,
+	CI_FIELD_ATTRIBUTE,
+	CI_FIELD_LIST,
+	CI_FIELD_BLOCK
+} CiFieldType;
+
+typedef enum CiStatus
+{
+	CI_OPEN,
+	CI_PROMOTED,
+	CI_DISMISSED,
+	CI_OBSOLETE
+} CiStatus;
+
+struct CiConflict
+{
+	int64		id;				/* negative: new */
+	CiContact  *contact;
+	CiFieldType type;			/* identifier or attribute */
+	const char *field;
+	const CiKind *kind;			/* of an identifier */
+	const char *value;			/* normalised value, or json */
+	const char *canonical;		/* what is compared */
+	const char *given;			/* an identifier's spelling */
+	CiContact  *owner;			/* as seen when it was opened */
+	const char *source;
+	const char *via;
+	const char *key_kind;		/* NULL: given without a key */
+	const char *key;
+	CiStatus	status;
+	CiTime		given_at;
+	const char *settled_by;
+	bool		is_new;
+	bool		settled;		/* status changed */
+	bool		moved;			/* contact changed */
+	CiConflict *next;			/* of the contact */
+	CiConflict *next_touched;
+	CiConflict *next_loaded;	/* of those that requests name */
+	bool		touched;
+};
+
+/* Time moved forward by a merge without another trace; unmerge needs it. */
+typedef struct CiTimeMove
+{
+	const char *name;
+	CiTime		at;
+	struct CiTimeMove *next;
+} CiTimeMove;
+
+/* A merge, with the ended contact as it was before it. */
+struct CiMerge
+{
+	int64		id;
+	CiContact  *survivor;
+	CiContact  *ended;
+	const CiRequest *request;
+	CiState		ended_state;
+	CiTime		ended_identified_at;
+	CiTime		ended_seen_at;
+	CiTime		survivor_seen_at;
+	CiIdentifier **identifiers;
+	CiIdentifierState *identifier_states;
+	int			nidentifiers;
+	CiAttribute *attributes;
+	int			nattributes;
+	CiMember   *members;		/* copies, in an array */
+	int			nmembers;
+	CiMember   *survivor_members;	/* those of its rows that changed */
+	int			nsurvivor_members;
+	int			blocks;
+	int			survivor_blocks;
+	CiConflict **conflicts;
+	CiStatus   *conflict_states;
+	int			nconflicts;
+	int64	   *ended_before;	/* contacts that pointed to the ended one */
+	int			nended_before;
+	CiTimeMove *time_moves;		/* of the survivor's attributes */
+	CiMerge    *next;
+};
+
+/* A value in an event, as text, json or the id of a contact. */
+typedef struct CiEventValue
+{
+	const char *text;
+	const char *json;
+	const CiContact *contact;
+} CiEventValue;
+
+/* A row of history to be (RULES 10.1). */
+typedef struct CiEvent
+{
+	CiContact  *contact;
+	const CiRequest *request;
+	const char *event;
+	CiFieldType type;
+	const char *field;
+	CiEventValue old_value;
+	CiEventValue new_value;
+	const char *old_source;
+	CiTime		old_at;
+	const char *new_source;
+	CiTime		new_at;
+	bool		has_old_state;	/* of identifiers and keys */
+	bool		has_new_state;
+	CiIdentifierState old_state;
+	CiIdentifierState new_state;
+	CiContact  *other;			/* whom it came from or went to */
+	CiConflict *conflict;
+	CiMerge    *merge;
+	struct CiEvent *next;
+} CiEvent;
+
+typedef enum CiOp
+{
+	CI_OP_IDENTIFY,				/* capture too: one that has no identifier */
+	CI_OP_CAPTURE,
+	CI_OP_SUBSCRIBE,
+	CI_OP_UNSUBSCRIBE,
+	CI_OP_LOGOUT,
+	CI_OP_PROMOTE,
+	CI_OP_DISMISS,
+	CI_OP_MERGE,
+	CI_OP_BLOCK,
+	CI_OP_UNBLOCK,
+	CI_OP_ADD_TO_LIST,
+	CI_OP_REMOVE_FROM_LIST
+} CiOp;
+
+typedef struct CiGiven
+{
+	const CiKind *kind;
+	const char *value;			/* normalised */
+	const char *given;			/* as spelt */
+} CiGiven;
+
+/* One request, normalised. */
+struct CiRequest
+{
+	CiOp		op;
+	const CiSource *source;
+	const char *via;
+	const CiKind *key_kind;
+	const char *key;
+	CiGiven		given[CI_MAX_KINDS];	/* strongest first */
+	int			ngiven;
+	CiAttributes attributes;	/* only name, json and canonical are set */
+	int64		contact_id;		/* 0: not given; the survivor of a merge */
+	bool		verified;
+	CiTime		occurred_at;	/* CI_NO_TIME: not given */
+	const char *actor;			/* the agent, too */
+
+	int64		loser_id;		/* merge */
+	bool		newer_wins;
+	int64		conflict_id;	/* promote, dismiss */
+	bool		confirmed;
+	int			list_id;		/* 0: no such list */
+	CiChannel	channel;
+
+	CiError		error;			/* set by whoever finds it unusable */
+	CiTime		at;				/* its time, set by the resolver (RULES 4.10) */
+	const char *found_kind;		/* by which its contact was found */
+	const char *found_value;
+};
+
+typedef enum CiOutcome
+{
+	CI_OUTCOME_MERGED,
+	CI_OUTCOME_SWITCHED,
+	CI_OUTCOME_CREATED,
+	CI_OUTCOME_CAPTURED,
+	CI_OUTCOME_IDENTIFIED,
+	CI_OUTCOME_UPDATED,
+	CI_OUTCOME_UNCHANGED
+} CiOutcome;
+
+typedef struct CiResult
+{
+	CiContact  *contact;
+	CiContact  *merged;
+	CiOutcome	outcome;
+	CiConflict **conflicts;
+	int			nconflicts;
+	const char **ignored;
+	int			nignored;
+	int			nevents;		/* the changes that it made */
+} CiResult;
+
+/* The working set. */
+typedef struct CiWorld
+{
+	const CiConfig *config;
+	CiTime		clock;
+	struct contact_hash *contact_table;
+	struct identifier_hash *identifier_table;
+	CiContact  *contacts;
+	CiContact  *last_contact;
+	int			ncontacts;
+	int64		new_contacts;
+	int64		new_conflicts;
+	CiConflict *loaded_conflicts;	/* for promote and dismiss */
+	CiIdentifier *touched_identifiers;
+	CiConflict *touched_conflicts;
+	CiMerge    *merges;
+	CiMerge    *last_merge;
+	CiEvent    *events;
+	CiEvent    *last_event;
+	int			nevents;
+
+	/* of the request that is being played */
+	const CiRequest *request;
+	CiResult   *result;
+	CiMerge    *merge;			/* to which its events belong */
+	CiEvent    *created;		/* of the contact that it makes */
+} CiWorld;
+
+/* world.c: the working set itself */
+extern CiWorld *ci_create_world(const CiConfig *config, CiTime clock);
+extern CiContact *ci_world_contact(CiWorld *world, int64 contact_id);
+extern CiContact *ci_add_contact(CiWorld *world, int64 contact_id);
+extern CiIdentifier *ci_world_identifier(CiWorld *world, const CiKind *kind, const char *value);
+extern void ci_load_identifier(CiWorld *world, const CiKind *kind, const char *value,
+							   const CiIdentifierState *state);
+extern void ci_load_conflict(CiWorld *world, CiConflict *conflict);
+extern void ci_load_member(CiWorld *world, CiMember *member);
+extern void ci_finish_load(CiWorld *world);
+extern bool ci_world_is_changed(const CiWorld *world);
+
+extern CiAttribute *ci_find_attribute(const CiAttributes *attributes, const char *name);
+extern CiAttribute *ci_add_attribute(CiAttributes *attributes, const char *name);
+extern CiClass ci_contact_class(const CiContact *contact);
+extern CiContact *ci_owner(const CiIdentifier *identifier);
+extern CiIdentifier *ci_primary(const CiContact *contact, const CiKind *kind);
+extern const char *ci_channel_name(int channel);
+extern const CiKind *ci_find_kind(const CiConfig *config, const char *name);
+extern const CiSource *ci_find_source(const CiConfig *config, const char *name);
+
+/* For resolver.c: all changes of the working set go through these. */
+extern CiContact *ci_new_contact(CiWorld *world, CiState state);
+extern void ci_touch_identifier(CiWorld *world, CiIdentifier *identifier);
+extern void ci_give_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *contact);
+extern void ci_touch_conflict(CiWorld *world, CiConflict *conflict);
+extern void ci_give_conflict(CiWorld *world, CiConflict *conflict, CiContact *contact);
+extern CiMember *ci_find_member(const CiContact *contact, int list_id);
+extern CiMember *ci_add_member(CiWorld *world, CiContact *contact, int list_id);
+extern CiEvent *ci_add_event(CiWorld *world, CiContact *contact, const char *event,
+							 CiFieldType type, const char *field);
+
+/* resolver.c: RULES 3 to 6 */
+extern void ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result);
+extern const char *ci_outcome_name(CiOutcome outcome);
+
+#endif							/* CI_RESOLVER_H */
