@@ -138,7 +138,9 @@ struct CiIdentifier
 	const char *value;
 	CiIdentifierState now;
 	CiIdentifierState was;		/* as loaded */
-	CiIdentifier *next;			/* of the same contact, parked ones too */
+	CiIdentifier *next;			/* of the same contact, parked ones too;
+								 * identifying ones come first */
+	CiIdentifier *prev;
 	CiIdentifier *next_touched;
 	bool		touched;
 };
@@ -187,6 +189,7 @@ struct CiContact
 	CiAttributes attributes;
 	bool		attributes_touched;
 	bool		touched;
+	bool		is_changed;		/* has an event, so not just seen */
 	bool		is_new;
 	int			blocks;			/* CiChannel bits */
 	int			was_blocks;
@@ -276,6 +279,8 @@ struct CiMerge
 	CiConflict **conflicts;
 	CiStatus   *conflict_states;
 	int			nconflicts;
+	CiConflict **settled;		/* open before, of either side, until now */
+	int			nsettled;
 	int64	   *ended_before;	/* contacts that pointed to the ended one */
 	int			nended_before;
 	CiTimeMove *time_moves;		/* of the survivor's attributes */
