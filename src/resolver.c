@@ -19,12 +19,15 @@
 
 static bool fail(CiRequest *request, CiCode code, const char *message,
 				 const char *detail, const char *hint);
-static void open_conflict(CiWorld *world, CiContact *contact, CiConflict template);
+static CiConflict new_conflict(CiWorld *world, CiFieldType type, const char *field, CiTime given_at);
+static bool meet_conflict(CiWorld *world, CiContact *contact, const CiConflict *template);
+static void open_conflict(CiWorld *world, CiContact *contact, const CiConflict *template);
 static void settle_conflict(CiWorld *world, CiConflict *conflict, CiStatus status);
 static void forget_equal_conflicts(CiWorld *world, CiContact *contact,
 								   CiFieldType type, const char *field,
 								   const char *canonical);
-static CiMerge *merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended);
+static CiMerge *merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended,
+							   const CiIdentifier *key);
 
 /* ---- Small words that the rules are said in ---- */
 
@@ -64,6 +67,17 @@ require_contact(CiWorld *world, CiRequest *request, int64 contact_id)
 	return contact;
 }
 
+/* Room for one more in an array that doubles, from eight on. */
+static void *
+grow(void *items, int count, Size size)
+{
+	if (items == NULL)
+		return palloc(8 * size);
+	if (count >= 8 && (count & (count - 1)) == 0)
+		return repalloc(items, 2 * count * size);
+	return items;
+}
+
 /* [4.17] Names a field as ignored, once. */
 static void
 ignore(CiWorld *world, const char *field)
@@ -75,9 +89,7 @@ ignore(CiWorld *world, const char *field)
 		if (strcmp(result->ignored[i], field) == 0)
 			return;
 	}
-	if (result->ignored == NULL)
-		result->ignored = palloc(sizeof(char *) *
-								 (CI_MAX_KINDS + 2 * CI_MAX_ATTRIBUTES + 1));
+	result->ignored = grow(result->ignored, result->nignored, sizeof(char *));
 	result->ignored[result->nignored++] = field;
 }
 
@@ -92,17 +104,14 @@ report_conflict(CiWorld *world, CiConflict *conflict)
 		if (result->conflicts[i] == conflict)
 			return;
 	}
-	if (result->nconflicts % 8 == 0)
-	{
-		Size		size = sizeof(CiConflict *) * (result->nconflicts + 8);
-
-		result->conflicts = result->conflicts == NULL ? palloc(size) :
-			repalloc(result->conflicts, size);
-	}
+	result->conflicts = grow(result->conflicts, result->nconflicts, sizeof(CiConflict *));
 	result->conflicts[result->nconflicts++] = conflict;
 }
 
-/* An event about a whole value: an identifier's or a key's row. */
+/*
+ * An event about a whole value: an identifier's or a key's row.  A parked key
+ * is no value of the contact any more, though its row is still there.
+ */
 static CiEvent *
 identifier_event(CiWorld *world, CiContact *contact, const char *name,
 				 CiIdentifier *identifier, const CiIdentifierState *before)
@@ -122,7 +131,8 @@ identifier_event(CiWorld *world, CiContact *contact, const char *name,
 	}
 	if (identifier->now.contact == contact)
 	{
-		event->new_value.text = identifier->value;
+		if (!identifier->now.parked)
+			event->new_value.text = identifier->value;
 		event->new_source = identifier->now.source;
 		event->new_at = identifier->now.updated_at;
 		event->has_new_state = true;
@@ -149,11 +159,9 @@ count_identifying(const CiContact *contact)
 	int			count = 0;
 
 	for (const CiIdentifier *identifier = contact->identifiers;
-		 identifier != NULL; identifier = identifier->next)
-	{
-		if (identifier->kind->identifying && !identifier->now.parked)
-			count++;
-	}
+		 identifier != NULL && identifier->kind->identifying;
+		 identifier = identifier->next)
+		count++;
 	return count;
 }
 
@@ -237,22 +245,23 @@ newest_compared(CiWorld *world, const CiRequest *request, const CiIdentifier *ke
 		if (target != NULL && (stored = ci_primary(target, given->kind)) != NULL)
 			newest = Max(newest, stored->now.updated_at);
 	}
-	newest = newest_attribute(request, k, newest);
+	if (k != NULL && k->state == CI_ANONYMOUS)
+		newest = newest_attribute(request, k, newest);
 	return newest_attribute(request, target, newest);
 }
 
 /* ---- RULES 3: whom ---- */
 
 /*
- * [3.3] The owner of a given identifier is disqualified where a stronger one
- * contradicts it.
+ * Whether one of the n strongest given identifiers contradicts a contact.
+ * [3.3] The owner of a given identifier is disqualified by a stronger one.
  */
 static bool
-is_disqualified(CiWorld *world, const CiRequest *request, int rank, const CiContact *owner)
+is_contradicted(CiWorld *world, const CiRequest *request, int n, const CiContact *contact)
 {
-	for (int i = 0; i < rank; i++)
+	for (int i = 0; i < n; i++)
 	{
-		if (contradicts(world, &request->given[i], owner))
+		if (contradicts(world, &request->given[i], contact))
 			return true;
 	}
 	return false;
@@ -267,7 +276,11 @@ static CiContact *
 choose_target(CiWorld *world, CiRequest *request, CiContact *named, CiContact *k, bool login)
 {
 	if (named != NULL)
+	{
+		request->found_kind = NULL;
+		request->found_value = NULL;
 		return named;			/* [3.1] */
+	}
 	if (!login && k != NULL && k->state == CI_IDENTIFIED)
 		return k;				/* [3.2] */
 	for (int i = 0; i < request->ngiven; i++)
@@ -275,7 +288,7 @@ choose_target(CiWorld *world, CiRequest *request, CiContact *named, CiContact *k
 		const CiGiven *given = &request->given[i];
 		CiContact  *owner = ci_owner(ci_world_identifier(world, given->kind, given->value));
 
-		if (owner != NULL && !is_disqualified(world, request, i, owner))
+		if (owner != NULL && !is_contradicted(world, request, i, owner))
 		{
 			request->found_kind = given->kind->name;
 			request->found_value = given->value;
@@ -286,12 +299,13 @@ choose_target(CiWorld *world, CiRequest *request, CiContact *named, CiContact *k
 	{
 		if (k->state == CI_ANONYMOUS)
 			return k;			/* [3.4] */
-		for (int i = 0; i < request->ngiven; i++)
-		{
-			if (contradicts(world, &request->given[i], k))
-				return NULL;	/* [3.6] */
-		}
-		return k;				/* [3.5] */
+		if (!is_contradicted(world, request, request->ngiven, k))
+			return k;			/* [3.5] */
+	}
+	if (request->ngiven > 0)
+	{
+		request->found_kind = request->given[0].kind->name;
+		request->found_value = request->given[0].value;
 	}
 	return NULL;				/* [3.6] */
 }
@@ -323,26 +337,40 @@ confirm(CiWorld *world, CiIdentifier *identifier)
 	ci_touch_identifier(world, identifier);
 }
 
-/* Gives a value to a contact as a call gave it; the flags are the caller's. */
-static void
-store_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *contact, const char *spelling)
+/* What is stored with a value that the call being played gives. */
+static CiIdentifierState
+as_given(CiWorld *world, const char *spelling)
 {
 	const CiRequest *request = world->request;
+	CiIdentifierState state = {
+		.given = spelling,
+		.source = request->source->name,
+		.verified = request->verified,
+		.updated_at = request->at
+	};
 
+	return state;
+}
+
+/* Gives a value to a contact, as its primary where it is an identifying one. */
+static void
+store_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *contact,
+				 const CiIdentifierState *state)
+{
 	ci_give_identifier(world, identifier, contact);
-	identifier->now.given = spelling;
-	identifier->now.source = request->source->name;
-	identifier->now.updated_at = request->at;
-	identifier->now.verified = request->verified;
+	identifier->now = *state;
+	identifier->now.contact = contact;
+	identifier->now.primary = identifier->kind->identifying;
 }
 
 /* Frees a value. */
 static void
 free_identifier(CiWorld *world, CiIdentifier *identifier)
 {
+	static const CiIdentifierState nobodys = {0};
+
 	ci_give_identifier(world, identifier, NULL);
-	identifier->now.primary = false;
-	identifier->now.parked = false;
+	identifier->now = nobodys;
 }
 
 /*
@@ -350,7 +378,8 @@ free_identifier(CiWorld *world, CiIdentifier *identifier)
  * place of is freed.
  */
 static void
-set_primary(CiWorld *world, CiContact *contact, CiIdentifier *identifier, const char *spelling)
+set_primary(CiWorld *world, CiContact *contact, CiIdentifier *identifier,
+			const CiIdentifierState *state)
 {
 	CiIdentifier *old = ci_primary(contact, identifier->kind);
 	CiEvent    *event;
@@ -360,15 +389,13 @@ set_primary(CiWorld *world, CiContact *contact, CiIdentifier *identifier, const 
 		CiIdentifierState before = old->now;
 
 		free_identifier(world, old);
-		store_identifier(world, identifier, contact, spelling);
-		identifier->now.primary = true;
+		store_identifier(world, identifier, contact, state);
 		event = identifier_event(world, contact, "replaced", identifier, NULL);
 		event_replaces(event, old, &before);
 	}
 	else
 	{
-		store_identifier(world, identifier, contact, spelling);
-		identifier->now.primary = true;
+		store_identifier(world, identifier, contact, state);
 		identifier_event(world, contact, "added", identifier, NULL);
 	}
 	forget_equal_conflicts(world, contact, CI_FIELD_IDENTIFIER,
@@ -384,9 +411,10 @@ promote_newest_alias(CiWorld *world, CiContact *contact, const CiKind *kind)
 	CiIdentifierState before;
 
 	for (CiIdentifier *identifier = contact->identifiers;
-		 identifier != NULL; identifier = identifier->next)
+		 identifier != NULL && identifier->kind->identifying;
+		 identifier = identifier->next)
 	{
-		if (identifier->kind == kind && !identifier->now.parked &&
+		if (identifier->kind == kind &&
 			(newest == NULL || identifier->now.updated_at > newest->now.updated_at ||
 			 (identifier->now.updated_at == newest->now.updated_at &&
 			  strcmp(identifier->value, newest->value) < 0)))
@@ -420,7 +448,8 @@ block_channel(CiWorld *world, CiContact *contact, int channels)
 
 /* [4.4] Moves a value from its owner to the target. */
 static void
-move_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *target, const char *spelling)
+move_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *target,
+				const CiIdentifierState *state)
 {
 	CiContact  *owner = identifier->now.contact;
 	CiIdentifier *old = ci_primary(target, identifier->kind);
@@ -433,8 +462,7 @@ move_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *target, con
 		old_before = old->now;
 		free_identifier(world, old);
 	}
-	store_identifier(world, identifier, target, spelling);
-	identifier->now.primary = true;
+	store_identifier(world, identifier, target, state);
 
 	event = identifier_event(world, owner, "moved_out", identifier, &before);
 	event->other = target;
@@ -455,18 +483,15 @@ move_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *target, con
 static void
 identifier_conflict(CiWorld *world, CiContact *target, const CiGiven *given, CiContact *owner)
 {
-	CiConflict	conflict = {
-		.type = CI_FIELD_IDENTIFIER,
-		.field = given->kind->name,
-		.kind = given->kind,
-		.value = given->value,
-		.canonical = given->value,
-		.given = given->given,
-		.owner = owner,
-		.given_at = world->request->at,
-	};
+	CiConflict	conflict = new_conflict(world, CI_FIELD_IDENTIFIER, given->kind->name,
+										world->request->at);
 
-	open_conflict(world, target, conflict);
+	conflict.kind = given->kind;
+	conflict.value = given->value;
+	conflict.canonical = given->value;
+	conflict.given = given->given;
+	conflict.owner = owner;
+	open_conflict(world, target, &conflict);
 }
 
 /* [4.1] to [4.4]: one given identifier, from the target's side. */
@@ -478,6 +503,7 @@ give_identifier(CiWorld *world, CiContact *target, const CiGiven *given)
 	CiIdentifier *identifier = ci_world_identifier(world, given->kind, given->value);
 	CiContact  *owner = ci_owner(identifier);
 	CiIdentifier *primary = ci_primary(target, given->kind);
+	CiIdentifierState state = as_given(world, given->given);
 
 	if (owner == target)		/* [4.1] */
 	{
@@ -487,11 +513,11 @@ give_identifier(CiWorld *world, CiContact *target, const CiGiven *given)
 	else if (owner == NULL)
 	{
 		if (primary == NULL)
-			set_primary(world, target, identifier, given->given);	/* [4.2] */
+			set_primary(world, target, identifier, &state);	/* [4.2] */
 		else if (source->primary_wins)
 			identifier_conflict(world, target, given, NULL);	/* [4.3] */
 		else if (request->at > primary->now.updated_at)
-			set_primary(world, target, identifier, given->given);	/* [4.3] */
+			set_primary(world, target, identifier, &state);	/* [4.3] */
 		else
 			ignore(world, given->kind->name);
 	}
@@ -506,7 +532,7 @@ give_identifier(CiWorld *world, CiContact *target, const CiGiven *given)
 		else if (count_identifying(owner) == 1)
 			identifier_conflict(world, target, given, owner);
 		else
-			move_identifier(world, identifier, target, given->given);
+			move_identifier(world, identifier, target, &state);
 	}
 }
 
@@ -556,19 +582,15 @@ confirm_attribute(CiWorld *world, CiContact *contact, CiAttribute *stored, CiTim
 	contact->attributes_touched = true;
 }
 
-/* Keeps a given attribute beside the primary one. */
-static void
-attribute_conflict(CiWorld *world, CiContact *target, const CiAttribute *value)
+/* A given attribute that is to be kept beside the primary one. */
+static CiConflict
+attribute_conflict(CiWorld *world, const CiAttribute *value)
 {
-	CiConflict	conflict = {
-		.type = CI_FIELD_ATTRIBUTE,
-		.field = value->name,
-		.value = value->json,
-		.canonical = value->canonical,
-		.given_at = value->at,
-	};
+	CiConflict	conflict = new_conflict(world, CI_FIELD_ATTRIBUTE, value->name, value->at);
 
-	open_conflict(world, target, conflict);
+	conflict.value = value->json;
+	conflict.canonical = value->canonical;
+	return conflict;
 }
 
 /* Whether two values of an attribute are the same, cleared ones too. */
@@ -585,21 +607,25 @@ static void
 offer_attribute(CiWorld *world, CiContact *target, const CiAttribute *value, bool timed)
 {
 	CiAttribute *stored = ci_find_attribute(&target->attributes, value->name);
+	CiConflict	conflict = attribute_conflict(world, value);
 
-	if (stored != NULL && same_attribute(stored, value))
+	if (value->json == NULL)
 	{
-		if (timed && value->json != NULL)
-			confirm_attribute(world, target, stored, value->at);
+		if (stored == NULL || stored->json != NULL)
+			ignore(world, value->name);
 	}
-	else if (value->json == NULL)
-		ignore(world, value->name);
 	else if (stored == NULL)
 		set_attribute(world, target, value);
+	else if (same_attribute(stored, value))
+	{
+		if (timed)
+			confirm_attribute(world, target, stored, value->at);
+	}
 	else if (stored->json != NULL)
-		attribute_conflict(world, target, value);
+		open_conflict(world, target, &conflict);
 	else if (value->at > stored->at)
 		set_attribute(world, target, value);
-	else
+	else if (!meet_conflict(world, target, &conflict))	/* [4.8] opened it */
 		ignore(world, value->name);
 }
 
@@ -613,6 +639,7 @@ update_attribute(CiWorld *world, CiContact *target, const CiAttribute *value,
 				 bool timed, bool defend)
 {
 	CiAttribute *stored = ci_find_attribute(&target->attributes, value->name);
+	CiConflict	conflict = attribute_conflict(world, value);
 
 	if (stored == NULL || (!same_attribute(stored, value) && value->at > stored->at))
 		set_attribute(world, target, value);
@@ -622,7 +649,7 @@ update_attribute(CiWorld *world, CiContact *target, const CiAttribute *value,
 			confirm_attribute(world, target, stored, value->at);
 	}
 	else if (defend && value->json != NULL)
-		attribute_conflict(world, target, value);
+		open_conflict(world, target, &conflict);
 	else
 		ignore(world, value->name);
 }
@@ -698,20 +725,19 @@ join_default_list(CiWorld *world, CiContact *target)
 	event = ci_add_event(world, target, "list_added", CI_FIELD_LIST,
 						 psprintf("%d", source->default_list));
 	event->new_value.json = "true";
+	event->new_source = member->source;
+	event->new_at = member->since;
 }
 
 /* Ties a key that nobody has to a contact. */
 static void
 attach_key(CiWorld *world, CiIdentifier *key, CiContact *contact)
 {
-	/* [1.7] A push key is opted in when first seen; an opt-out stays. */
-	bool		opted_in = key->now.parked ? false :
-		key->kind->channel == CI_CHANNEL_PUSH;
+	CiIdentifierState state = as_given(world, NULL);
 
-	store_identifier(world, key, contact, NULL);
-	key->now.parked = false;
-	key->now.primary = false;
-	key->now.opted_in = opted_in;
+	/* [1.7] A push key is opted in when first seen; an opt-out stays [1.9]. */
+	state.opted_in = key->kind->channel == CI_CHANNEL_PUSH && !key->now.parked;
+	store_identifier(world, key, contact, &state);
 	identifier_event(world, contact, "attached", key, NULL);
 }
 
@@ -720,6 +746,7 @@ static void
 move_key(CiWorld *world, CiIdentifier *key, CiContact *target)
 {
 	CiIdentifierState before = key->now;
+	CiIdentifierState state = as_given(world, NULL);
 	CiEvent    *event;
 
 	if (world->request->at <= before.updated_at)
@@ -727,7 +754,8 @@ move_key(CiWorld *world, CiIdentifier *key, CiContact *target)
 		ignore(world, key->kind->name);
 		return;
 	}
-	store_identifier(world, key, target, NULL);
+	state.opted_in = before.opted_in;
+	store_identifier(world, key, target, &state);
 	event = identifier_event(world, before.contact, "moved_out", key, &before);
 	event->other = target;
 	event = identifier_event(world, target, "moved_in", key, NULL);
@@ -739,14 +767,26 @@ move_key(CiWorld *world, CiIdentifier *key, CiContact *target)
 static void
 note_seen(CiWorld *world, CiContact *contact)
 {
-	if (contact->is_new ||
-		world->request->at - contact->last_seen_at < world->config->seen_interval)
+	if (contact->last_seen_at != CI_NO_TIME &&
+		world->request->at < contact->last_seen_at + Max(world->config->seen_interval, 1))
 		return;
 	contact->last_seen_at = world->request->at;
 	contact->touched = true;
 }
 
-/* Limits that a merge or new attributes could pass. */
+/* The octets that an attribute counts for. */
+static Size
+attribute_size(const CiAttribute *attribute)
+{
+	return strlen(attribute->name) +
+		(attribute->json == NULL ? 0 : strlen(attribute->json));
+}
+
+/*
+ * Limits that a merge or new attributes could pass, of two values of a name
+ * the larger being counted.  A contact that is past them already is refused
+ * nothing that does not make it larger.
+ */
 static bool
 check_attribute_limits(CiRequest *request, const CiContact *contact,
 					   const CiContact *brings)
@@ -756,7 +796,9 @@ check_attribute_limits(CiRequest *request, const CiContact *contact,
 		brings == NULL ? NULL : &brings->attributes,
 		&request->attributes
 	};
+	int			added = 0;
 	int			count = 0;
+	Size		added_bytes = 0;
 	Size		bytes = 0;
 
 	for (int i = 0; i < lengthof(sets); i++)
@@ -764,20 +806,33 @@ check_attribute_limits(CiRequest *request, const CiContact *contact,
 		for (int j = 0; sets[i] != NULL && j < sets[i]->count; j++)
 		{
 			const CiAttribute *item = &sets[i]->items[j];
+			Size		size = attribute_size(item);
+			Size		counted = 0;
 			bool		again = false;
 
-			for (int k = 0; k < i && !again; k++)
-				again = sets[k] != NULL && ci_find_attribute(sets[k], item->name) != NULL;
-			if (again)
-				continue;
-			count++;
-			bytes += strlen(item->name) + (item->json == NULL ? 0 : strlen(item->json));
+			for (int k = 0; k < i; k++)
+			{
+				const CiAttribute *other = sets[k] == NULL ? NULL :
+					ci_find_attribute(sets[k], item->name);
+
+				if (other == NULL)
+					continue;
+				again = true;
+				counted = Max(counted, attribute_size(other));
+			}
+			if (!again)
+				count++;
+			if (!again && i > 0)
+				added++;
+			bytes += Max(size, counted) - counted;
+			if (i > 0)
+				added_bytes += Max(size, counted) - counted;
 		}
 	}
-	if (count > CI_MAX_ATTRIBUTES)
+	if (added > 0 && count > CI_MAX_ATTRIBUTES)
 		return fail(request, CI_TOO_LARGE, "contact would have too many attributes",
 					psprintf("A contact has up to %d.", CI_MAX_ATTRIBUTES), NULL);
-	if (bytes > CI_MAX_ATTRIBUTE_BYTES)
+	if (added_bytes > 0 && bytes > CI_MAX_ATTRIBUTE_BYTES)
 		return fail(request, CI_TOO_LARGE, "attributes of the contact would be too large",
 					psprintf("They have up to %d bytes in all.", CI_MAX_ATTRIBUTE_BYTES), NULL);
 	return true;
@@ -874,16 +929,13 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 	}
 	result->contact = target;
 
+	if (k != NULL && key != NULL && ci_owner(key) == NULL)
+		attach_key(world, key, k);	/* [3.1] K is the anonymous one named */
 	if (k != NULL && k->state == CI_ANONYMOUS && k != target)
 	{
-		merge = merge_contacts(world, target, k);	/* [3.8] */
+		merge = merge_contacts(world, target, k, key);	/* [3.8] */
 		result->merged = k;
 		result->outcome = CI_OUTCOME_MERGED;
-		if (key != NULL && key->now.contact == target)
-		{
-			key->now.updated_at = request->at;
-			key->now.verified = request->verified;
-		}
 	}
 	if (key != NULL)
 	{
@@ -893,7 +945,9 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 			move_key(world, key, target);	/* [3.9] */
 		else if (merge == NULL)
 		{
-			confirm(world, key);
+			/* A capture confirms nothing: it only writes that it was seen [1.2]. */
+			if (request->ngiven > 0 || request->contact_id != 0)
+				confirm(world, key);
 			verify(world, key);
 		}
 	}
@@ -901,7 +955,7 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 	for (int i = 0; i < request->ngiven; i++)
 		give_identifier(world, target, &request->given[i]);
 	if (!was_identified && target->state == CI_IDENTIFIED && key != NULL &&
-		ci_owner(key) == target && key->now.updated_at < request->at)
+		ci_owner(key) == target && key->now.updated_at != request->at)
 	{
 		/* [3.9] The key is what this contact was identified by. */
 		key->now.updated_at = request->at;
@@ -957,53 +1011,73 @@ conflict_event(CiWorld *world, CiConflict *conflict, const char *name)
 	event->other = conflict->owner;
 }
 
-/*
- * [5.1] [5.2] Keeps a secondary value: met again if it is there, dropped if
- * it was dismissed, in the place of a different one from the same key.  The
- * template has the value; where it came from is the request's.
- */
-static void
-open_conflict(CiWorld *world, CiContact *contact, CiConflict template)
+/* A conflict that the call being played gives rise to; its value is the caller's. */
+static CiConflict
+new_conflict(CiWorld *world, CiFieldType type, const char *field, CiTime given_at)
 {
 	const CiRequest *request = world->request;
+	CiConflict	conflict = {
+		.type = type,
+		.field = field,
+		.given_at = given_at,
+		.source = request->source->name,
+		.via = request->via
+	};
+
+	if (request->key != NULL)
+	{
+		conflict.key_kind = request->key_kind->name;
+		conflict.key = request->key;
+	}
+	return conflict;
+}
+
+/* [5.2] Names the open conflict where the same secondary comes again. */
+static bool
+meet_conflict(CiWorld *world, CiContact *contact, const CiConflict *template)
+{
+	for (CiConflict *conflict = contact->conflicts; conflict != NULL; conflict = conflict->next)
+	{
+		if (conflict->status == CI_OPEN && same_scope(conflict, template) &&
+			strcmp(conflict->canonical, template->canonical) == 0)
+		{
+			report_conflict(world, conflict);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * [5.1] [5.2] Keeps a secondary value: met again if it is there, dropped if
+ * it was dismissed, in the place of a different one from the same key.
+ */
+static void
+open_conflict(CiWorld *world, CiContact *contact, const CiConflict *template)
+{
 	CiConflict *open = NULL;
 	CiConflict *conflict;
 
-	if (template.source == NULL)
-	{
-		template.source = request->source->name;
-		template.via = request->via;
-		if (request->key != NULL)
-		{
-			template.key_kind = request->key_kind->name;
-			template.key = request->key;
-		}
-	}
+	if (meet_conflict(world, contact, template))
+		return;
 	for (conflict = contact->conflicts; conflict != NULL; conflict = conflict->next)
 	{
-		if (!same_scope(conflict, &template))
+		if (!same_scope(conflict, template))
 			continue;
-		if (strcmp(conflict->canonical, template.canonical) == 0)
-		{
-			if (conflict->status == CI_OPEN)
-			{
-				report_conflict(world, conflict);
-				return;
-			}
-			if (conflict->status == CI_DISMISSED)
-			{
-				ignore(world, template.field);
-				return;
-			}
-		}
-		else if (conflict->status == CI_OPEN)
+		if (conflict->status == CI_OPEN)
 			open = conflict;
+		else if (conflict->status == CI_DISMISSED &&
+				 strcmp(conflict->canonical, template->canonical) == 0)
+		{
+			ignore(world, template->field);
+			return;
+		}
 	}
 	if (open != NULL)
 		settle_conflict(world, open, CI_OBSOLETE);
 
 	conflict = palloc(sizeof(CiConflict));
-	*conflict = template;
+	*conflict = *template;
 	conflict->id = -(++world->new_conflicts);
 	conflict->contact = contact;
 	conflict->status = CI_OPEN;
@@ -1020,7 +1094,13 @@ static void
 settle_conflict(CiWorld *world, CiConflict *conflict, CiStatus status)
 {
 	CiResult   *result = world->result;
+	CiMerge    *merge = world->merge;
 
+	if (merge != NULL)
+	{
+		merge->settled = grow(merge->settled, merge->nsettled, sizeof(CiConflict *));
+		merge->settled[merge->nsettled++] = conflict;
+	}
 	conflict->status = status;
 	conflict->settled = true;
 	conflict->settled_by = world->request->actor;
@@ -1076,6 +1156,20 @@ equals_primary(const CiConflict *conflict)
 }
 
 /*
+ * Whether a conflict was given later than another; of two of one time, the
+ * one that was opened later.  New ones are numbered downwards from -1.
+ */
+static bool
+given_later(const CiConflict *a, const CiConflict *b)
+{
+	if (a->given_at != b->given_at)
+		return a->given_at > b->given_at;
+	if (a->is_new != b->is_new)
+		return a->is_new;
+	return a->is_new ? a->id < b->id : a->id > b->id;
+}
+
+/*
  * [5.7] The conflicts of an ended contact follow it; of two open ones for a
  * field and key the one given later stays open.
  */
@@ -1099,7 +1193,7 @@ follow_conflicts(CiWorld *world, CiContact *ended, CiContact *survivor)
 		ci_give_conflict(world, conflict, survivor);
 		conflict_event(world, conflict, "conflict_moved");
 		if (rival != NULL)
-			settle_conflict(world, conflict->given_at > rival->given_at ? rival : conflict,
+			settle_conflict(world, given_later(conflict, rival) ? rival : conflict,
 							CI_OBSOLETE);
 		if (conflict->status == CI_OPEN && equals_primary(conflict))
 			settle_conflict(world, conflict, CI_OBSOLETE);
@@ -1114,7 +1208,7 @@ conflict_to_settle(CiWorld *world, CiRequest *request)
 
 	while (conflict != NULL && conflict->id != request->conflict_id)
 		conflict = conflict->next_loaded;
-	if (request->actor == NULL)
+	if (request->actor == NULL || request->actor[0] == '\0')
 		fail(request, CI_INVALID, "an agent's name is needed", NULL,
 			 "Say in \"agent\" who settles the conflict.");
 	else if (conflict == NULL)
@@ -1139,6 +1233,7 @@ promote(CiWorld *world, CiRequest *request, CiResult *result)
 	CiIdentifier *identifier = NULL;
 	CiIdentifier *primary = NULL;
 	CiAttribute *stored = NULL;
+	CiTime		newest;
 
 	if (!request->confirmed)
 		return fail(request, CI_INVALID, "the customer has not confirmed the value", NULL,
@@ -1162,10 +1257,14 @@ promote(CiWorld *world, CiRequest *request, CiResult *result)
 	}
 	else
 		stored = ci_find_attribute(&contact->attributes, conflict->field);
-	set_time(world, request,
-			 Max(Max(primary == NULL ? CI_NO_TIME : primary->now.updated_at,
-					 stored == NULL ? CI_NO_TIME : stored->at),
-				 conflict->given_at));
+	newest = conflict->given_at;
+	if (primary != NULL)
+		newest = Max(newest, primary->now.updated_at);
+	if (identifier != NULL && identifier->now.contact == contact)
+		newest = Max(newest, identifier->now.updated_at);
+	if (stored != NULL)
+		newest = Max(newest, stored->at);
+	set_time(world, request, newest);
 	result->contact = contact;
 
 	/* Settled first, so that it is not found to equal the primary. */
@@ -1205,15 +1304,15 @@ promote(CiWorld *world, CiRequest *request, CiResult *result)
 	}
 	else
 	{
-		CiSource	source = {.name = conflict->source};
-		CiRequest	given = *request;
-
 		/* As if its source gave it now, proved [4.18]. */
-		given.source = &source;
-		given.verified = true;
-		world->request = &given;
-		set_primary(world, contact, identifier, conflict->given);
-		world->request = request;
+		CiIdentifierState state = {
+			.given = conflict->given,
+			.source = conflict->source,
+			.verified = true,
+			.updated_at = request->at
+		};
+
+		set_primary(world, contact, identifier, &state);
 	}
 	result->outcome = CI_OUTCOME_UPDATED;
 	return true;
@@ -1318,29 +1417,61 @@ unite_lists(CiWorld *world, CiMerge *merge)
 
 		if (was_member && (!member->subscribed || brought->subscribed))
 			continue;
+		event = ci_add_event(world, survivor, brought->subscribed ? "list_added" : "list_removed",
+							 CI_FIELD_LIST, psprintf("%d", brought->list_id));
 		if (was_member)
+		{
 			merge->survivor_members[merge->nsurvivor_members++] = *member;
+			event->old_value.json = "true";
+			event->old_source = member->source;
+			event->old_at = member->since;
+		}
 		else
 			member = ci_add_member(world, survivor, brought->list_id);
 		member->subscribed = brought->subscribed;
 		member->source = brought->source;
 		member->since = brought->since;
 		member->touched = true;
-		event = ci_add_event(world, survivor, member->subscribed ? "list_added" : "list_removed",
-							 CI_FIELD_LIST, psprintf("%d", member->list_id));
-		event->old_value.json = was_member ? "true" : NULL;
 		event->new_value.json = member->subscribed ? "true" : "false";
+		event->new_source = member->source;
+		event->new_at = member->since;
 		event->other = merge->ended;
 	}
 }
 
+/* [6.3] Ended contacts point to a live one: those of the ended go along. */
+static void
+repoint(CiWorld *world, CiContact *ended, CiContact *survivor)
+{
+	CiContact  *before;
+
+	while ((before = ended->ended) != NULL)
+	{
+		CiEvent    *event = ci_add_event(world, before, "repointed",
+										 CI_FIELD_CONTACT, "survivor");
+
+		event->old_value.contact = ended;
+		event->new_value.contact = survivor;
+		event->other = survivor;
+		ended->ended = before->next_ended;
+		before->survivor = survivor;
+		before->next_ended = survivor->ended;
+		survivor->ended = before;
+	}
+	ended->survivor = survivor;
+	ended->next_ended = survivor->ended;
+	survivor->ended = ended;
+}
+
 /*
  * What every merge does: keys, blocks, lists and conflicts go to the
- * survivor, and the ended contact points there, as do those that pointed to
- * it [6.3].  Identifying values and attributes are the caller's.
+ * survivor, and the ended contact points there.  Identifying values and
+ * attributes are the caller's.  The key is the one that the call gives, if
+ * any: the call ties it to the survivor [3.9].
  */
 static CiMerge *
-merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended)
+merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended,
+			   const CiIdentifier *key)
 {
 	CiMerge    *merge = record_merge(world, survivor, ended);
 	CiEvent    *event;
@@ -1355,13 +1486,15 @@ merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended)
 
 	for (int i = 0; i < merge->nidentifiers; i++)
 	{
-		CiIdentifier *key = merge->identifiers[i];
+		CiIdentifier *moved = merge->identifiers[i];
 
-		if (key->kind->identifying)
+		if (moved->kind->identifying)
 			continue;
-		ci_give_identifier(world, key, survivor);
-		key->now.verified = false;	/* [4.18] */
-		event = identifier_event(world, survivor, "moved_in", key, NULL);
+		ci_give_identifier(world, moved, survivor);
+		moved->now.verified = moved == key && world->request->verified; /* [4.18] */
+		if (moved == key)
+			moved->now.updated_at = world->request->at;
+		event = identifier_event(world, survivor, "moved_in", moved, NULL);
 		event->other = ended;
 	}
 	block_channel(world, survivor, ended->blocks & ~survivor->blocks);
@@ -1371,20 +1504,7 @@ merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended)
 	survivor->last_seen_at = Max(survivor->last_seen_at, ended->last_seen_at);
 
 	ended->state = CI_MERGED;
-	ended->survivor = survivor;
-	while (ended->ended != NULL)
-	{
-		CiContact  *before = ended->ended;
-
-		ended->ended = before->next_ended;
-		before->survivor = survivor;
-		before->touched = true;
-		before->next_ended = survivor->ended;
-		survivor->ended = before;
-	}
-	ended->next_ended = survivor->ended;
-	survivor->ended = ended;
-
+	repoint(world, ended, survivor);
 	follow_conflicts(world, ended, survivor);
 	world->merge = NULL;
 	return merge;
@@ -1452,7 +1572,7 @@ unite_identifiers(CiWorld *world, CiMerge *merge, bool newer_wins)
 			conflict.value = identifier->value;
 			conflict.canonical = identifier->value;
 			conflict.given = before->given;
-			open_conflict(world, survivor, conflict);
+			open_conflict(world, survivor, &conflict);
 		}
 	}
 	for (int i = 0; i < merge->nidentifiers; i++)
@@ -1478,7 +1598,7 @@ offer_set_aside(CiWorld *world, CiMerge *merge, const CiAttribute *value)
 
 	conflict.value = value->json;
 	conflict.canonical = value->canonical;
-	open_conflict(world, merge->survivor, conflict);
+	open_conflict(world, merge->survivor, &conflict);
 }
 
 /* [6.4] The attributes of the ended contact. */
@@ -1517,7 +1637,7 @@ merge(CiWorld *world, CiRequest *request, CiResult *result)
 	CiContact  *loser;
 	CiMerge    *record;
 
-	if (request->actor == NULL)
+	if (request->actor == NULL || request->actor[0] == '\0')
 		return fail(request, CI_INVALID, "an agent's name is needed", NULL,
 					"Say in \"agent\" who merges the contacts.");
 	survivor = require_contact(world, request, request->contact_id);
@@ -1536,7 +1656,7 @@ merge(CiWorld *world, CiRequest *request, CiResult *result)
 		return false;
 	set_time(world, request, CI_NO_TIME);
 
-	record = merge_contacts(world, survivor, loser);
+	record = merge_contacts(world, survivor, loser, NULL);
 	world->merge = record;
 	unite_identifiers(world, record, request->newer_wins);
 	unite_attributes(world, record, request->newer_wins);
@@ -1616,6 +1736,8 @@ change_reach(CiWorld *world, CiRequest *request, CiResult *result)
 
 	if (contact == NULL)
 		return false;
+	if (subscribe && request->list_id == 0)
+		return fail(request, CI_INVALID, "list does not exist", NULL, NULL);
 	result->contact = contact;
 	set_time(world, request, CI_NO_TIME);
 
@@ -1641,9 +1763,16 @@ change_reach(CiWorld *world, CiRequest *request, CiResult *result)
 								 CI_FIELD_LIST, psprintf("%d", request->list_id));
 			event->old_value.json = member == NULL ? NULL : subscribe ? "false" : "true";
 			event->new_value.json = subscribe ? "true" : "false";
+			event->new_at = request->at;
 			if (member == NULL)
 				member = ci_add_member(world, contact, request->list_id);
+			else
+			{
+				event->old_source = member->source;
+				event->old_at = member->since;
+			}
 			member->subscribed = subscribe;
+			member->source = NULL;	/* somebody's decision, not a source's */
 			member->since = request->at;
 			member->touched = true;
 		}
@@ -1660,8 +1789,9 @@ change_reach(CiWorld *world, CiRequest *request, CiResult *result)
 void
 ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
 {
-	memset(result, 0, sizeof(CiResult));
-	result->outcome = CI_OUTCOME_UNCHANGED;
+	static const CiResult nothing = {.outcome = CI_OUTCOME_UNCHANGED};
+
+	*result = nothing;
 	if (request->error.code != CI_OK)
 		return;
 	world->request = request;
@@ -1700,6 +1830,8 @@ ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
 			break;
 	}
 	Assert(request->error.code == CI_OK || result->nevents == 0);
+	if (request->error.code != CI_OK)
+		*result = nothing;
 }
 
 /* The name of an outcome, as RULES 4.17 has it. */
