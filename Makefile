@@ -60,11 +60,11 @@ install-phone: $(PHONE).so
 	$(INSTALL_SHLIB) $(PHONE).so '$(DESTDIR)$(pkglibdir)/'
 
 # The pure parts, built as programs of their own under both sanitizers.
-HOST_SRC = src/normalize.c
+HOST_SRC = src/normalize.c src/resolver.c src/world.c
 HOST_CFLAGS = -DFRONTEND -g -O1 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-Isrc -I$(shell $(PG_CONFIG) --includedir-server)
-build/host/%: test/host/%.c $(HOST_SRC) src/phone.o $(wildcard src/*.h)
+build/host/%: test/host/%.c $(wildcard test/host/*.h) $(HOST_SRC) src/phone.o $(wildcard src/*.h)
 	@$(MKDIR_P) build/host
 	$(CC) $(HOST_CFLAGS) -o $@ $< $(HOST_SRC) src/phone.o -L$(shell $(PG_CONFIG) --pkglibdir) \
 		-lpgcommon -lpgport -lidn2 -lunistring -lphonenumber -lstdc++ -lm
