@@ -655,6 +655,22 @@ update_attribute(CiWorld *world, CiContact *target, const CiAttribute *value,
 }
 
 /*
+ * [4.9] Whether of a name's two values, either of which may be missing, the
+ * call's is the one that counts: the newer, the call's on a tie.  [4.6] Null
+ * counts for nothing where the primary wins.
+ */
+static bool
+call_counts(const CiRequest *request, const CiAttribute *given,
+			const CiAttribute *brought, bool primary_wins)
+{
+	if (brought == NULL || (primary_wins && brought->json == NULL))
+		return true;
+	if (given == NULL || (primary_wins && given->json == NULL))
+		return false;
+	return request->at >= brought->at;
+}
+
+/*
  * [4.6] to [4.9]: the attributes of the call and those that came with the
  * merged anonymous contact.
  */
@@ -664,48 +680,42 @@ give_attributes(CiWorld *world, CiContact *target, bool was_identified, CiMerge 
 	const CiRequest *request = world->request;
 	bool		primary_wins = request->source->primary_wins;
 	bool		defend = !was_identified && primary_wins && target->state == CI_IDENTIFIED;
-	CiAttributes call = {0};
+	bool		timed = request->occurred_at != CI_NO_TIME;
+	CiAttributes brought = {0};
 
-	/* [4.9] For each name the newer one speaks, the call's on a tie. */
+	if (merge != NULL)
+	{
+		brought.items = merge->attributes;
+		brought.count = merge->nattributes;
+	}
+	world->merge = merge;
+	for (int i = 0; i < brought.count; i++)
+	{
+		const CiAttribute *value = &brought.items[i];
+		const CiAttribute *given = ci_find_attribute(&request->attributes, value->name);
+
+		if (call_counts(request, given, value, primary_wins))
+			continue;
+		if (given != NULL && !same_attribute(given, value))
+			ignore(world, value->name);
+		if (primary_wins)
+			offer_attribute(world, target, value, true);
+		else
+			update_attribute(world, target, value, true, false);
+	}
+	world->merge = NULL;
 	for (int i = 0; i < request->attributes.count; i++)
 	{
 		CiAttribute value = request->attributes.items[i];
 
+		if (!call_counts(request, &value, ci_find_attribute(&brought, value.name), primary_wins))
+			continue;
 		value.at = request->at;
 		value.source = request->source->name;
-		*ci_add_attribute(&call, value.name) = value;
-	}
-	world->merge = merge;
-	for (int i = 0; merge != NULL && i < merge->nattributes; i++)
-	{
-		CiAttribute value = merge->attributes[i];
-		CiAttribute *given = ci_find_attribute(&call, value.name);
-
-		if (primary_wins && value.json == NULL)
-			continue;			/* [4.6] null is ignored here too */
-		if (given != NULL && request->at >= value.at &&
-			!(primary_wins && given->json == NULL))
-			continue;
-		if (given != NULL && !same_attribute(given, &value))
-			ignore(world, value.name);
-		if (given != NULL)
-			given->name = NULL; /* overruled */
 		if (was_identified && primary_wins)
-			offer_attribute(world, target, &value, true);
+			offer_attribute(world, target, &value, timed);
 		else
-			update_attribute(world, target, &value, true, false);
-	}
-	world->merge = NULL;
-	for (int i = 0; i < call.count; i++)
-	{
-		bool		timed = request->occurred_at != CI_NO_TIME;
-
-		if (call.items[i].name == NULL)
-			continue;
-		if (was_identified && primary_wins)
-			offer_attribute(world, target, &call.items[i], timed);
-		else
-			update_attribute(world, target, &call.items[i], timed, defend);
+			update_attribute(world, target, &value, timed, defend);
 	}
 }
 
