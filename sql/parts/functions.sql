@@ -1,0 +1,113 @@
+CREATE FUNCTION contact_identity.settings_changed() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_settings_changed';
+COMMENT ON FUNCTION contact_identity.settings_changed() IS
+    'Trigger on the tables of settings: sessions read them again.';
+
+CREATE FUNCTION contact_identity.create_account(account_id integer, name text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_create_account';
+COMMENT ON FUNCTION contact_identity.create_account(integer, text) IS
+    'Makes a further contact database with the built-in kinds, sources, list and blocked values (RULES 0). 23505: it is there already.';
+
+CREATE FUNCTION contact_identity.capture(
+    source text, key text, attributes jsonb DEFAULT NULL, via text DEFAULT NULL,
+    occurred_at timestamptz DEFAULT NULL, account_id integer DEFAULT NULL) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_capture';
+COMMENT ON FUNCTION contact_identity.capture(text, text, jsonb, text, timestamptz, integer) IS
+    'The contact of a key; a new key makes one anonymous contact (RULES 1). 22023: source, via or key cannot be used.';
+
+CREATE FUNCTION contact_identity.identify(
+    source text, key text DEFAULT NULL, email text DEFAULT NULL, phone text DEFAULT NULL,
+    ext_id text DEFAULT NULL, whatsapp text DEFAULT NULL, landline text DEFAULT NULL,
+    attributes jsonb DEFAULT NULL, via text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL,
+    contact_id bigint DEFAULT NULL, verified boolean DEFAULT false, actor text DEFAULT NULL,
+    account_id integer DEFAULT NULL) RETURNS contact_identity.identify_result
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_identify';
+COMMENT ON FUNCTION contact_identity.identify(text, text, text, text, text, text, text, jsonb, text, timestamptz, bigint, boolean, text, integer) IS
+    'Says who a visitor is and stores what was given (RULES 3 and 4). occurred_at: when it was said, null for now.'
+    ' 22023: malformed; 23505: value of another contact, where the source refuses; P0002: no such contact; 54000: too large.';
+
+CREATE FUNCTION contact_identity.subscribe(
+    source text, key text, via text DEFAULT NULL, account_id integer DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_subscribe';
+COMMENT ON FUNCTION contact_identity.subscribe(text, text, text, integer) IS
+    'Opts a push key in again (RULES 1.7). True if that changed anything.';
+
+CREATE FUNCTION contact_identity.unsubscribe(
+    source text, key text, via text DEFAULT NULL, account_id integer DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_unsubscribe';
+COMMENT ON FUNCTION contact_identity.unsubscribe(text, text, text, integer) IS
+    'Opts a push key out (RULES 1.7). True if that changed anything.';
+
+CREATE FUNCTION contact_identity.logout(
+    source text, key text, via text DEFAULT NULL, account_id integer DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_logout';
+COMMENT ON FUNCTION contact_identity.logout(text, text, text, integer) IS
+    'Detaches a key from its contact (RULES 1.9). True if somebody had it.';
+
+CREATE FUNCTION contact_identity.promote(
+    conflict_id bigint, agent text, customer_confirmed boolean DEFAULT false,
+    account_id integer DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_promote';
+COMMENT ON FUNCTION contact_identity.promote(bigint, text, boolean, integer) IS
+    'Makes the secondary value of a conflict the primary one (RULES 5.3). 22023: no agent or not confirmed;'
+    ' 23505: another contact holds it; 55000: settled already; P0002: no such conflict.';
+
+CREATE FUNCTION contact_identity.dismiss(
+    conflict_id bigint, agent text, account_id integer DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_dismiss';
+COMMENT ON FUNCTION contact_identity.dismiss(bigint, text, integer) IS
+    'Keeps the primary value and settles the conflict (RULES 5.5). 22023: no agent; 55000: settled already; P0002: no such conflict.';
+
+CREATE FUNCTION contact_identity.merge(
+    survivor bigint, loser bigint, agent text, newer_wins boolean DEFAULT false,
+    account_id integer DEFAULT NULL) RETURNS contact_identity.identify_result
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_merge';
+COMMENT ON FUNCTION contact_identity.merge(bigint, bigint, text, boolean, integer) IS
+    'Merges one contact into another (RULES 6.4 to 6.7). newer_wins: of two values the newer becomes primary.'
+    ' 22023: no agent, or an identified contact into an anonymous one; P0002: no such contact.';
+
+CREATE FUNCTION contact_identity.block(
+    contact_id bigint, channel text, actor text DEFAULT NULL, account_id integer DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_block';
+COMMENT ON FUNCTION contact_identity.block(bigint, text, text, integer) IS
+    'The contact is not to be reached by email, sms, whatsapp or push (RULES 2.7). True if that is new.';
+
+CREATE FUNCTION contact_identity.unblock(
+    contact_id bigint, channel text, actor text DEFAULT NULL, account_id integer DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_unblock';
+COMMENT ON FUNCTION contact_identity.unblock(bigint, text, text, integer) IS
+    'Lifts a block. True if there was one.';
+
+CREATE FUNCTION contact_identity.add_to_list(
+    contact_id bigint, list text, actor text DEFAULT NULL, account_id integer DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_add_to_list';
+COMMENT ON FUNCTION contact_identity.add_to_list(bigint, text, text, integer) IS
+    'Puts a contact on a list, by its name. True if it was not subscribed. 22023: no such list.';
+
+CREATE FUNCTION contact_identity.remove_from_list(
+    contact_id bigint, list text, actor text DEFAULT NULL, account_id integer DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_remove_from_list';
+COMMENT ON FUNCTION contact_identity.remove_from_list(bigint, text, text, integer) IS
+    'Unsubscribes a contact from a list; its row stays, so that no source puts it back (RULES 4.12). True if it was subscribed.';
+
+CREATE FUNCTION contact_identity.normalize(
+    kind text, value text, account_id integer DEFAULT NULL) RETURNS text
+LANGUAGE c STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_normalize';
+COMMENT ON FUNCTION contact_identity.normalize(text, text, integer) IS
+    'The form in which a value of a kind is compared (RULES 7). 22023: malformed, or no such kind; null for null.';
+

@@ -1,0 +1,420 @@
+-- The views over the tables, made by setup().  Each table in a view says by
+-- itself which accounts the reader may see: the planner does not carry that
+-- over a join.  The sub-select around readable_accounts() makes the server ask
+-- once for a query and not once for a row.
+--
+-- Tables that only add a column are joined from the left on a unique index, so
+-- that a query that does not ask for the column does not read them.
+CREATE FUNCTION contact_identity.make_views() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $views$
+DECLARE
+    made text[] := '{}';
+    item record;
+    -- contacts and all_contacts differ in whom they show, and in nothing else.
+    listing constant text := $listing$
+        SELECT c.account_id,
+               c.contact_id,
+               (CASE c.state
+                    WHEN 'anonymous' THEN replace(c.anonymous_label, '<id>', c.contact_id::text)
+                    ELSE coalesce(c.email,
+                                  (SELECT i.value
+                                   FROM contact_identity.identifier i
+                                   JOIN contact_identity.identifier_kind k
+                                     ON k.account_id = i.account_id AND k.kind = i.kind
+                                   WHERE i.account_id = c.account_id AND i.contact_id = c.contact_id
+                                     AND i.is_primary
+                                   ORDER BY k.strength LIMIT 1))
+                END) COLLATE "default" AS label,
+               c.state,
+               c.email,
+               c.phone,
+               c.ext_id,
+               c.whatsapp,
+               c.landline,
+               c.attributes,
+               ARRAY(SELECT DISTINCT r.channel
+                     FROM contact_identity.audience r
+                     WHERE r.account_id = c.account_id AND r.contact_id = c.contact_id
+                     ORDER BY r.channel)::text[] AS reachable,
+               (SELECT count(*)
+                FROM contact_identity.conflict o
+                WHERE o.account_id = c.account_id AND o.contact_id = c.contact_id
+                  AND o.status = 'open') AS open_conflicts,
+               c.created_at,
+               c.identified_at,
+               c.updated_at,
+               c.last_seen_at
+        FROM contact_identity.live_contact c
+        $listing$;
+    -- Whom the listing shows (RULES 2.1, 2.2).
+    listed constant text := $listed$
+        WHERE c.state = 'identified'
+           OR EXISTS (SELECT
+                      FROM contact_identity.identifier i
+                      JOIN contact_identity.identifier_kind k
+                        ON k.account_id = i.account_id AND k.kind = i.kind
+                      WHERE i.account_id = c.account_id AND i.contact_id = c.contact_id
+                        AND NOT i.parked AND k.channel = 'push')
+           OR (c.made = 'push'
+               AND NOT EXISTS (SELECT
+                               FROM contact_identity.identifier i
+                               WHERE i.account_id = c.account_id AND i.contact_id = c.contact_id
+                                 AND NOT i.parked))
+        $listed$;
+BEGIN
+    IF to_regclass('contact_identity.audience') IS NULL THEN
+        -- A key reaches by push and by nothing else, an identifier as primary
+        -- only (RULES 2.7).
+        CREATE VIEW contact_identity.audience WITH (security_barrier) AS
+        SELECT i.account_id,
+               i.contact_id,
+               k.channel,
+               i.value
+        FROM contact_identity.identifier i
+        JOIN contact_identity.identifier_kind k
+          ON k.account_id = i.account_id AND k.kind = i.kind
+         AND k.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        WHERE i.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+          AND NOT i.parked
+          AND CASE WHEN k.identifying THEN i.is_primary AND k.channel IS NOT NULL
+                   ELSE i.opted_in AND k.channel = 'push' END
+          AND NOT EXISTS (SELECT
+                          FROM contact_identity.block b
+                          WHERE b.account_id = i.account_id AND b.contact_id = i.contact_id
+                            AND b.channel = k.channel);
+        made := made || 'audience'::text;
+    END IF;
+
+    IF to_regclass('contact_identity.live_contact') IS NULL THEN
+        CREATE VIEW contact_identity.live_contact WITH (security_barrier) AS
+        SELECT c.account_id,
+               c.contact_id,
+               c.state,
+               c.made,
+               a.anonymous_label,
+               email.value AS email,
+               phone.value AS phone,
+               ext_id.value AS ext_id,
+               whatsapp.value AS whatsapp,
+               landline.value AS landline,
+               c.attributes,
+               c.created_at,
+               c.identified_at,
+               c.updated_at,
+               c.last_seen_at
+        FROM contact_identity.contact c
+        LEFT JOIN contact_identity.account a
+          ON a.account_id = c.account_id
+         AND a.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        LEFT JOIN contact_identity.identifier email
+          ON email.account_id = c.account_id AND email.contact_id = c.contact_id
+         AND email.kind = 'email' AND (CASE WHEN email.is_primary THEN 1 END) = 1
+         AND email.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        LEFT JOIN contact_identity.identifier phone
+          ON phone.account_id = c.account_id AND phone.contact_id = c.contact_id
+         AND phone.kind = 'phone' AND (CASE WHEN phone.is_primary THEN 1 END) = 1
+         AND phone.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        LEFT JOIN contact_identity.identifier ext_id
+          ON ext_id.account_id = c.account_id AND ext_id.contact_id = c.contact_id
+         AND ext_id.kind = 'ext_id' AND (CASE WHEN ext_id.is_primary THEN 1 END) = 1
+         AND ext_id.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        LEFT JOIN contact_identity.identifier whatsapp
+          ON whatsapp.account_id = c.account_id AND whatsapp.contact_id = c.contact_id
+         AND whatsapp.kind = 'whatsapp' AND (CASE WHEN whatsapp.is_primary THEN 1 END) = 1
+         AND whatsapp.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        LEFT JOIN contact_identity.identifier landline
+          ON landline.account_id = c.account_id AND landline.contact_id = c.contact_id
+         AND landline.kind = 'landline' AND (CASE WHEN landline.is_primary THEN 1 END) = 1
+         AND landline.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        WHERE c.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+          AND c.state IN ('anonymous', 'identified');
+        made := made || 'live_contact'::text;
+    END IF;
+
+    -- These two read tables through live_contact alone, and beside it only what
+    -- belongs to one of its rows.  They are no barriers themselves, because a
+    -- barrier has every column of every row made before the rows are sorted: a
+    -- page of 50 would cost as much as all contacts.
+    FOR item IN
+        SELECT * FROM (VALUES ('contacts', listed), ('all_contacts', '')) v (name, shown)
+    LOOP
+        IF to_regclass('contact_identity.' || item.name) IS NULL THEN
+            EXECUTE format('CREATE VIEW contact_identity.%I AS ', item.name) || listing || item.shown;
+            made := made || item.name;
+        END IF;
+    END LOOP;
+
+    IF to_regclass('contact_identity.contact_counts') IS NULL THEN
+        CREATE VIEW contact_identity.contact_counts WITH (security_barrier) AS
+        SELECT a.account_id,
+               n.identified,
+               n.anonymous_push,
+               n.anonymous_conversations,
+               n.identified + n.anonymous_push AS listing_total,
+               n.identified + n.anonymous_push + n.anonymous_conversations AS home_total
+        FROM contact_identity.account a
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(p.identified), 0)::bigint AS identified,
+                   coalesce(sum(p.anonymous_push), 0)::bigint AS anonymous_push,
+                   coalesce(sum(p.anonymous_conversations), 0)::bigint AS anonymous_conversations
+            FROM contact_identity.contact_count p
+            WHERE p.account_id = a.account_id) n
+        WHERE a.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[]);
+        made := made || 'contact_counts'::text;
+    END IF;
+
+    IF to_regclass('contact_identity.identifiers') IS NULL THEN
+        CREATE VIEW contact_identity.identifiers WITH (security_barrier) AS
+        SELECT i.account_id,
+               i.kind,
+               i.value,
+               coalesce(i.given, i.value) AS given,
+               i.contact_id,
+               k.identifying,
+               i.is_primary,
+               i.opted_in OR k.identifying OR k.channel IS DISTINCT FROM 'push' AS active,
+               i.verified,
+               i.source,
+               i.updated_at
+        FROM contact_identity.identifier i
+        LEFT JOIN contact_identity.identifier_kind k
+          ON k.account_id = i.account_id AND k.kind = i.kind
+         AND k.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        WHERE i.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+          AND NOT i.parked;
+        made := made || 'identifiers'::text;
+    END IF;
+
+    IF to_regclass('contact_identity.conflicts') IS NULL THEN
+        CREATE VIEW contact_identity.conflicts WITH (security_barrier) AS
+        SELECT v.account_id,
+               v.conflict_id,
+               v.contact_id,
+               v.field_type,
+               v.field,
+               CASE v.field_type
+                    WHEN 'identifier' THEN to_jsonb(p.value)
+                    ELSE c.attributes -> v.field
+               END AS primary_value,
+               v.secondary_value,
+               (SELECT nullif(live.contact_id, v.contact_id)
+                FROM contact_identity.contact o
+                JOIN contact_identity.contact live
+                  ON live.account_id = o.account_id AND live.contact_id = coalesce(o.survivor_id, o.contact_id)
+                WHERE o.account_id = v.account_id AND o.contact_id = v.owner_contact_id
+                  AND live.state IN ('anonymous', 'identified')) AS owner_contact_id,
+               v.source,
+               v.via,
+               v.key,
+               v.status,
+               v.given_at,
+               v.settled_by,
+               v.settled_at,
+               v.key_kind,
+               v.given
+        FROM contact_identity.conflict v
+        LEFT JOIN contact_identity.contact c
+          ON c.account_id = v.account_id AND c.contact_id = v.contact_id
+         AND c.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        LEFT JOIN contact_identity.identifier p
+          ON p.account_id = v.account_id AND p.contact_id = v.contact_id AND p.kind = v.field
+         AND (CASE WHEN p.is_primary THEN 1 END) = 1
+         AND p.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        WHERE v.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[]);
+        made := made || 'conflicts'::text;
+    END IF;
+
+    IF to_regclass('contact_identity.merges') IS NULL THEN
+        CREATE VIEW contact_identity.merges WITH (security_barrier) AS
+        SELECT m.account_id,
+               m.merge_id,
+               m.survivor_id,
+               m.merged_id,
+               m.source,
+               m.actor,
+               m.merged_at,
+               m.detail,
+               m.role
+        FROM contact_identity.merge m
+        WHERE m.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[]);
+        made := made || 'merges'::text;
+    END IF;
+
+    IF to_regclass('contact_identity.history') IS NULL THEN
+        CREATE VIEW contact_identity.history WITH (security_barrier) AS
+        SELECT h.account_id,
+               h.event_id,
+               h.contact_id,
+               h.event,
+               h.field_type,
+               h.field,
+               h.old_value,
+               h.new_value,
+               h.source,
+               h.via,
+               h.actor,
+               h.role,
+               h.occurred_at,
+               h.written_at,
+               h.call_id,
+               h.merge_id,
+               h.conflict_id,
+               h.other_contact_id,
+               h.old_source,
+               h.old_at,
+               h.new_source,
+               h.new_at,
+               h.found_kind,
+               h.found_value,
+               h.detail,
+               h.xid
+        FROM contact_identity.event h
+        WHERE h.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[]);
+        made := made || 'history'::text;
+    END IF;
+
+    IF to_regclass('contact_identity.lists') IS NULL THEN
+        CREATE VIEW contact_identity.lists WITH (security_barrier) AS
+        SELECT m.account_id,
+               l.name AS list,
+               m.contact_id,
+               m.subscribed,
+               m.since
+        FROM contact_identity.list_member m
+        LEFT JOIN contact_identity.list l
+          ON l.account_id = m.account_id AND l.list_id = m.list_id
+         AND l.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        WHERE m.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[]);
+        made := made || 'lists'::text;
+    END IF;
+
+    FOR item IN
+        SELECT v.name, v.comment
+        FROM (VALUES
+            ('live_contact', 'What contacts and all_contacts are made of; read those.'),
+            ('contacts', 'The listing: every identified and every anonymous push contact (RULES 2.2).'),
+            ('all_contacts', 'Every live contact: the listing and the anonymous conversations contacts.'),
+            ('contact_counts', 'Exact numbers of contacts, a row for each account; they equal count(*) over the rows of the same snapshot (RULES 2.3, 2.4).'),
+            ('identifiers', 'Every identifier and key and whose it is. A detached key is nobody''s and not here.'),
+            ('conflicts', 'Secondary values: given and different from the primary one, open and settled (RULES 5).'),
+            ('merges', 'What each merge took and set aside (RULES 6.8).'),
+            ('history', 'Every change of every contact (RULES 10.1); event_id gives the order.'),
+            ('lists', 'Who is on a list, and who was.'),
+            ('audience', 'Every value that a contact can be reached by now (RULES 2.7): one row for each primary identifier and each opted-in push key whose channel is not blocked.')
+        ) v (name, comment)
+        WHERE v.name = ANY (made)
+    LOOP
+        EXECUTE format('REVOKE ALL ON contact_identity.%I FROM PUBLIC', item.name);
+        EXECUTE format('COMMENT ON VIEW contact_identity.%I IS %L', item.name, item.comment);
+    END LOOP;
+
+    FOR item IN
+        WITH described (views, name, comment) AS (VALUES
+            ('live_contact contacts all_contacts contact_counts identifiers conflicts merges history lists audience',
+             'account_id', 'The contact database that the row belongs to.'),
+
+            ('contacts all_contacts', 'contact_id', 'The contact; its number never changes meaning.'),
+            ('contacts all_contacts', 'label', 'What to call it: its e-mail address, else its strongest identifier; of an anonymous one the account''s anonymous_label with the contact''s id (RULES 1.5).'),
+            ('contacts all_contacts', 'state', 'anonymous or identified: it is identified while it holds an identifying identifier (RULES 1.4).'),
+            ('contacts all_contacts', 'email', 'Primary e-mail address, normalised; null: none. The view identifiers has the spelling and the aliases.'),
+            ('contacts all_contacts', 'phone', 'Primary telephone number in E.164; null: none.'),
+            ('contacts all_contacts', 'ext_id', 'Primary id in the customer''s own system; null: none.'),
+            ('contacts all_contacts', 'whatsapp', 'Primary WhatsApp number in E.164; null: none.'),
+            ('contacts all_contacts', 'landline', 'Primary landline number in E.164; null: none.'),
+            ('contacts all_contacts', 'attributes', 'Primary values by name, a JSON object; cleared ones are left out.'),
+            ('contacts all_contacts', 'reachable', 'The channels it can be reached by now, in alphabetical order, of email, push, sms and whatsapp; {}: none (RULES 2.7).'),
+            ('contacts all_contacts', 'open_conflicts', 'How many secondary values wait for an agent (RULES 5).'),
+            ('contacts all_contacts', 'created_at', 'When the contact was made, in the time of the information (RULES 4.10).'),
+            ('contacts all_contacts', 'identified_at', 'When it became identified; null: anonymous.'),
+            ('contacts all_contacts', 'updated_at', 'When anything about it last changed.'),
+            ('contacts all_contacts', 'last_seen_at', 'When it was last seen, noted at most once in the account''s seen_interval (RULES 1.2).'),
+
+            ('contact_counts', 'identified', 'Identified contacts.'),
+            ('contact_counts', 'anonymous_push', 'Anonymous contacts that hold a push key, or no key and were made by a push source (RULES 2.1).'),
+            ('contact_counts', 'anonymous_conversations', 'All other anonymous contacts.'),
+            ('contact_counts', 'listing_total', 'identified + anonymous_push: the rows of the view contacts.'),
+            ('contact_counts', 'home_total', 'listing_total + anonymous_conversations: the rows of the view all_contacts.'),
+
+            ('identifiers', 'kind', 'Kind of the identifier or key, a row of identifier_kind.'),
+            ('identifiers', 'value', 'The normalised value, unique in its account and kind (RULES 7, 9.1).'),
+            ('identifiers', 'given', 'The value as it was spelt when it was given.'),
+            ('identifiers', 'contact_id', 'The contact that owns it.'),
+            ('identifiers', 'identifying', 'true: an identifier, which makes its contact identified; false: a key.'),
+            ('identifiers', 'is_primary', 'true: the contact''s one primary value of that kind; false: a key, or an alias that a merge left (RULES 6.4).'),
+            ('identifiers', 'active', 'false: a push key that is opted out (RULES 1.7).'),
+            ('identifiers', 'verified', 'true: a call with verified => true gave it, or an agent promoted it (RULES 4.18).'),
+            ('identifiers', 'source', 'The source that gave it to its contact.'),
+            ('identifiers', 'updated_at', 'The time of the value, or of the key''s attachment, that newer calls are compared with (RULES 3.9, 4.10).'),
+
+            ('conflicts', 'conflict_id', 'The conflict, as promote() and dismiss() take it.'),
+            ('conflicts', 'contact_id', 'The contact that the value was given for.'),
+            ('conflicts', 'field_type', 'identifier or attribute.'),
+            ('conflicts', 'field', 'The identifier''s kind, or the attribute''s name.'),
+            ('conflicts', 'primary_value', 'The contact''s primary value as it is now; null: it has none.'),
+            ('conflicts', 'secondary_value', 'The value that was given and differs; an identifier is normalised.'),
+            ('conflicts', 'owner_contact_id', 'The other contact whose value it was when it was given, followed to its survivor; null: nobody else''s, or erased (RULES 5.7).'),
+            ('conflicts', 'source', 'The source that gave it; merge: a merge set it aside.'),
+            ('conflicts', 'via', 'The via that it came by; null: none was given.'),
+            ('conflicts', 'key', 'The key that it was given with; of a merge the ended contact''s id; null: none.'),
+            ('conflicts', 'status', 'open, promoted, dismissed or obsolete.'),
+            ('conflicts', 'given_at', 'The time of the value.'),
+            ('conflicts', 'settled_by', 'The agent who settled it; null: open, or settled by the rules themselves.'),
+            ('conflicts', 'settled_at', 'When it was settled; null: open.'),
+            ('conflicts', 'key_kind', 'The kind of the key; contact: key is the id of a merge''s ended contact.'),
+            ('conflicts', 'given', 'An identifier as it was spelt when it was given; null of attributes.'),
+
+            ('merges', 'merge_id', 'The merge; rows of history name it.'),
+            ('merges', 'survivor_id', 'The contact that lived on then; resolve() leads to the one that does now.'),
+            ('merges', 'merged_id', 'The contact that ended.'),
+            ('merges', 'source', 'The source of the call that merged.'),
+            ('merges', 'actor', 'The agent, or the actor that the call named; null: none.'),
+            ('merges', 'merged_at', 'When they were merged.'),
+            ('merges', 'detail', 'What was taken and what was set aside, as unmerge needs it.'),
+            ('merges', 'role', 'The session''s role.'),
+
+            ('history', 'event_id', 'The change; a later one has a higher number.'),
+            ('history', 'contact_id', 'The contact that changed.'),
+            ('history', 'event', 'What happened, in a word.'),
+            ('history', 'field_type', 'contact, identifier, key, attribute, list or block.'),
+            ('history', 'field', 'The kind, the attribute''s name, the list''s id or the channel.'),
+            ('history', 'old_value', 'What was there before; null: nothing.'),
+            ('history', 'new_value', 'What is there since, or a conflict''s secondary value; null: nothing.'),
+            ('history', 'source', 'The source of the call; null: it needs none.'),
+            ('history', 'via', 'The via of the call; null: none was given.'),
+            ('history', 'actor', 'The agent, or the actor that the call named; null: none.'),
+            ('history', 'role', 'The session''s role.'),
+            ('history', 'occurred_at', 'When it happened: the time of the call''s information (RULES 4.10).'),
+            ('history', 'written_at', 'When it was written.'),
+            ('history', 'call_id', 'Joins the rows of one call.'),
+            ('history', 'merge_id', 'Joins the rows of one merge; null: of none.'),
+            ('history', 'conflict_id', 'The conflict that was opened, moved or settled; null: none.'),
+            ('history', 'other_contact_id', 'The contact that it came from, went to or belongs to; null: none.'),
+            ('history', 'old_source', 'The source that had given the old value.'),
+            ('history', 'old_at', 'The time of the old value.'),
+            ('history', 'new_source', 'The source that gave the new value.'),
+            ('history', 'new_at', 'The time of the new value.'),
+            ('history', 'found_kind', 'The kind of the key or identifier that the call found its contact by; null: by contact_id, or a new contact.'),
+            ('history', 'found_value', 'That key or identifier.'),
+            ('history', 'detail', 'What else changed about an identifier or key.'),
+            ('history', 'xid', 'The transaction that wrote it.'),
+
+            ('lists', 'list', 'Name of the list.'),
+            ('lists', 'contact_id', 'The contact.'),
+            ('lists', 'subscribed', 'false: was on the list and left it (RULES 4.12).'),
+            ('lists', 'since', 'Since when that is so.'),
+
+            ('audience', 'contact_id', 'The contact.'),
+            ('audience', 'channel', 'email, push, sms or whatsapp.'),
+            ('audience', 'value', 'The normalised identifier or the push key to reach it by.'))
+        SELECT v.name AS view, d.name, d.comment
+        FROM described d, string_to_table(d.views, ' ') AS v (name)
+        WHERE v.name = ANY (made)
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN contact_identity.%I.%I IS %L', item.view, item.name, item.comment);
+    END LOOP;
+END
+$views$;
+COMMENT ON FUNCTION contact_identity.make_views() IS 'Makes the views that are missing; setup() calls it.';

@@ -1,0 +1,1120 @@
+/*-------------------------------------------------------------------------
+ *
+ * apply.c
+ *	  Writes the changes of a working set to the tables, set by set.
+ *
+ * New identifiers are claimed before anything else is written, in the order
+ * of (kind, value), and only then values are freed: whoever waits for a claim
+ * waits for somebody who waits for nobody.  History, counts and conflicts are
+ * rows that are written here like all others.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/hsearch.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "pipeline.h"
+
+/* ---- Identifiers ---- */
+
+static CiStatement claim_stmt = {
+	.sql = "INSERT INTO contact_identity.identifier (account_id, kind, value, contact_id,"
+	" is_primary, opted_in, parked, verified, given, source, updated_at)"
+	" SELECT $1, u.* FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[],"
+	" $4::pg_catalog.int8[], $5::pg_catalog.bool[], $6::pg_catalog.bool[], $7::pg_catalog.bool[],"
+	" $8::pg_catalog.bool[], $9::pg_catalog.text[], $10::pg_catalog.text[],"
+	" $11::pg_catalog.timestamptz[]) AS u"
+	" ON CONFLICT (account_id, kind, value) DO NOTHING",
+	.expected = SPI_OK_INSERT, .nargs = 11,
+	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, BOOLARRAYOID,
+		BOOLARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static CiStatement change_identifier_stmt = {
+	.sql = "UPDATE contact_identity.identifier i SET contact_id = u.contact_id,"
+	" is_primary = u.is_primary, opted_in = u.opted_in, parked = u.parked,"
+	" verified = u.verified, given = u.given, source = u.source, updated_at = u.updated_at"
+	" FROM (SELECT * FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[],"
+	" $4::pg_catalog.int8[], $5::pg_catalog.bool[], $6::pg_catalog.bool[], $7::pg_catalog.bool[],"
+	" $8::pg_catalog.bool[], $9::pg_catalog.text[], $10::pg_catalog.text[],"
+	" $11::pg_catalog.timestamptz[]) LIMIT pg_catalog.cardinality($2)) AS u (kind, value, contact_id, is_primary, opted_in,"
+	" parked, verified, given, source, updated_at)"
+	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
+	" AND i.value OPERATOR(pg_catalog.=) u.value",
+	.expected = SPI_OK_UPDATE, .nargs = 11,
+	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, BOOLARRAYOID,
+		BOOLARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static CiStatement free_identifier_stmt = {
+	.sql = "DELETE FROM contact_identity.identifier i"
+	" USING " CI_UNNEST2 " AS u (kind, value)"
+	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
+	" AND i.value OPERATOR(pg_catalog.=) u.value",
+	.expected = SPI_OK_DELETE, .nargs = 3, .argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
+};
+
+/* Makes room for another primary value of the same contact and kind. */
+static CiStatement demote_stmt = {
+	.sql = "UPDATE contact_identity.identifier i SET is_primary = false"
+	" FROM " CI_UNNEST2 " AS u (kind, value)"
+	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
+	" AND i.value OPERATOR(pg_catalog.=) u.value",
+	.expected = SPI_OK_UPDATE, .nargs = 3, .argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
+};
+
+/* Rows for claim_stmt and change_identifier_stmt. */
+typedef struct IdentifierRows
+{
+	CiColumn	kind,
+				value,
+				contact_id,
+				is_primary,
+				opted_in,
+				parked,
+				verified,
+				given,
+				source,
+				updated_at;
+} IdentifierRows;
+
+static void
+init_identifier_rows(IdentifierRows *rows)
+{
+	ci_column_init(&rows->kind, TEXTOID);
+	ci_column_init(&rows->value, TEXTOID);
+	ci_column_init(&rows->contact_id, INT8OID);
+	ci_column_init(&rows->is_primary, BOOLOID);
+	ci_column_init(&rows->opted_in, BOOLOID);
+	ci_column_init(&rows->parked, BOOLOID);
+	ci_column_init(&rows->verified, BOOLOID);
+	ci_column_init(&rows->given, TEXTOID);
+	ci_column_init(&rows->source, TEXTOID);
+	ci_column_init(&rows->updated_at, TIMESTAMPTZOID);
+}
+
+static void
+add_identifier_row(IdentifierRows *rows, const CiIdentifier *identifier, bool is_primary)
+{
+	const CiIdentifierState *now = &identifier->now;
+
+	ci_column_add_text(&rows->kind, identifier->kind->name);
+	ci_column_add_text(&rows->value, identifier->value);
+	ci_column_add_int64(&rows->contact_id, now->contact->id);
+	ci_column_add_bool(&rows->is_primary, is_primary);
+	ci_column_add_bool(&rows->opted_in, now->opted_in);
+	ci_column_add_bool(&rows->parked, now->parked);
+	ci_column_add_bool(&rows->verified, now->verified);
+	/* The spelling is kept where it is another one. */
+	ci_column_add_text(&rows->given, now->given != NULL &&
+					   strcmp(now->given, identifier->value) == 0 ? NULL : now->given);
+	ci_column_add_text(&rows->source, now->source);
+	ci_column_add_time(&rows->updated_at, now->updated_at);
+}
+
+static uint64
+run_identifier_rows(CiStatement *stmt, const CiWorld *world, const IdentifierRows *rows)
+{
+	Datum		values[11] = {
+		Int32GetDatum(world->config->account_id),
+		ci_column_array(&rows->kind), ci_column_array(&rows->value),
+		ci_column_array(&rows->contact_id), ci_column_array(&rows->is_primary),
+		ci_column_array(&rows->opted_in), ci_column_array(&rows->parked),
+		ci_column_array(&rows->verified), ci_column_array(&rows->given),
+		ci_column_array(&rows->source), ci_column_array(&rows->updated_at)
+	};
+
+	return ci_run(stmt, values, NULL, false);
+}
+
+static int
+compare_identifiers(const void *a, const void *b)
+{
+	const CiIdentifier *x = *(CiIdentifier *const *) a;
+	const CiIdentifier *y = *(CiIdentifier *const *) b;
+	int			order = strcmp(x->kind->name, y->kind->name);
+
+	return order != 0 ? order : strcmp(x->value, y->value);
+}
+
+/* The identifiers whose rows change, in order of (kind, value). */
+static CiIdentifier **
+touched_identifiers(const CiWorld *world, int *count)
+{
+	CiIdentifier **result;
+	int			n = 0;
+
+	for (CiIdentifier *identifier = world->touched_identifiers;
+		 identifier != NULL; identifier = identifier->next_touched)
+		n++;
+	result = palloc_extended(sizeof(CiIdentifier *) * Max(1, n), MCXT_ALLOC_HUGE);
+	n = 0;
+	for (CiIdentifier *identifier = world->touched_identifiers;
+		 identifier != NULL; identifier = identifier->next_touched)
+		result[n++] = identifier;
+	qsort(result, n, sizeof(CiIdentifier *), compare_identifiers);
+	*count = n;
+	return result;
+}
+
+/* A contact and kind, whose primary value changes. */
+typedef struct PrimarySlot
+{
+	const CiContact *contact;	/* hash key, with the kind */
+	const CiKind *kind;
+	CiIdentifier *before;
+} PrimarySlot;
+
+/* Who was primary where, of the identifiers whose rows change. */
+static HTAB *
+primaries_before(CiIdentifier **identifiers, int count)
+{
+	HASHCTL		control = {
+		.keysize = offsetof(PrimarySlot, before),
+		.entrysize = sizeof(PrimarySlot),
+		.hcxt = CurrentMemoryContext
+	};
+	HTAB	   *slots = NULL;
+
+	for (int i = 0; i < count; i++)
+	{
+		const CiIdentifierState *was = &identifiers[i]->was;
+		PrimarySlot key = {was->contact, identifiers[i]->kind};
+		PrimarySlot *slot;
+
+		if (was->contact == NULL || !was->primary)
+			continue;
+		if (slots == NULL)
+			slots = hash_create("contact_identity primaries", 64, &control,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		slot = hash_search(slots, &key, HASH_ENTER, NULL);
+		slot->before = identifiers[i];
+	}
+	return slots;
+}
+
+/* Whose place as primary an identifier takes, if it takes one. */
+static CiIdentifier *
+takes_place_of(HTAB *slots, const CiIdentifier *identifier)
+{
+	PrimarySlot key = {identifier->now.contact, identifier->kind};
+	PrimarySlot *slot;
+
+	if (slots == NULL || identifier->now.contact == NULL || !identifier->now.primary)
+		return NULL;
+	slot = hash_search(slots, &key, HASH_FIND, NULL);
+	return slot == NULL || slot->before == identifier ? NULL : slot->before;
+}
+
+/* The number of identifiers that ci_apply_claims would insert. */
+int
+ci_count_claims(const CiWorld *world)
+{
+	int			count = 0;
+
+	for (CiIdentifier *identifier = world->touched_identifiers;
+		 identifier != NULL; identifier = identifier->next_touched)
+	{
+		if (identifier->was.contact == NULL && identifier->now.contact != NULL)
+			count++;
+	}
+	return count;
+}
+
+/*
+ * Gives new contacts their ids and claims new identifiers.  False where
+ * another session was first with one of them.
+ */
+bool
+ci_apply_claims(CiWorld *world)
+{
+	int			count;
+	CiIdentifier **identifiers = touched_identifiers(world, &count);
+	HTAB	   *slots = primaries_before(identifiers, count);
+	IdentifierRows rows;
+
+	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
+	{
+		if (contact->is_new)
+			contact->id = ci_next_value("contact_contact_id_seq");
+	}
+	init_identifier_rows(&rows);
+	for (int i = 0; i < count; i++)
+	{
+		/* Where a primary is replaced, it is still there: see below. */
+		if (identifiers[i]->was.contact == NULL && identifiers[i]->now.contact != NULL)
+			add_identifier_row(&rows, identifiers[i], identifiers[i]->now.primary &&
+							   takes_place_of(slots, identifiers[i]) == NULL);
+	}
+	return rows.kind.count == 0 ||
+		run_identifier_rows(&claim_stmt, world, &rows) == rows.kind.count;
+}
+
+/* Frees, changes and moves identifiers that are there. */
+static void
+apply_identifiers(CiWorld *world)
+{
+	int			count;
+	CiIdentifier **identifiers = touched_identifiers(world, &count);
+	HTAB	   *slots = primaries_before(identifiers, count);
+	Datum		values[3] = {Int32GetDatum(world->config->account_id)};
+	CiColumn	freed[2];
+	CiColumn	demoted[2];
+	IdentifierRows rows;
+
+	for (int i = 0; i < 2; i++)
+	{
+		ci_column_init(&freed[i], TEXTOID);
+		ci_column_init(&demoted[i], TEXTOID);
+	}
+	init_identifier_rows(&rows);
+	for (int i = 0; i < count; i++)
+	{
+		CiIdentifier *identifier = identifiers[i];
+		CiIdentifier *before = takes_place_of(slots, identifier);
+
+		if (before != NULL && before->now.contact != NULL)
+		{
+			ci_column_add_text(&demoted[0], before->kind->name);
+			ci_column_add_text(&demoted[1], before->value);
+		}
+		if (identifier->now.contact == NULL)
+		{
+			if (identifier->was.contact == NULL)
+				continue;
+			ci_column_add_text(&freed[0], identifier->kind->name);
+			ci_column_add_text(&freed[1], identifier->value);
+		}
+		else if (identifier->was.contact != NULL || before != NULL)
+			add_identifier_row(&rows, identifier, identifier->now.primary);
+	}
+	if (freed[0].count > 0)
+	{
+		values[1] = ci_column_array(&freed[0]);
+		values[2] = ci_column_array(&freed[1]);
+		ci_run(&free_identifier_stmt, values, NULL, false);
+	}
+	if (demoted[0].count > 0)
+	{
+		values[1] = ci_column_array(&demoted[0]);
+		values[2] = ci_column_array(&demoted[1]);
+		ci_run(&demote_stmt, values, NULL, false);
+	}
+	if (rows.kind.count > 0)
+		run_identifier_rows(&change_identifier_stmt, world, &rows);
+}
+
+/* ---- Contacts ---- */
+
+static CiStatement new_contact_stmt = {
+	.sql = "INSERT INTO contact_identity.contact (account_id, contact_id, state, made, origin,"
+	" survivor_id, created_at, identified_at, updated_at, last_seen_at, attributes, attribute_times)"
+	" SELECT $1, u.contact_id, u.state, u.made, u.origin, u.survivor_id, u.created_at,"
+	" u.identified_at, $2, u.last_seen_at, u.attributes::pg_catalog.jsonb, u.times::pg_catalog.jsonb"
+	" FROM unnest($3::pg_catalog.int8[], $4::pg_catalog.text[], $5::pg_catalog.text[],"
+	" $6::pg_catalog.text[], $7::pg_catalog.int8[], $8::pg_catalog.timestamptz[],"
+	" $9::pg_catalog.timestamptz[], $10::pg_catalog.timestamptz[], $11::pg_catalog.text[],"
+	" $12::pg_catalog.text[]) AS u (contact_id, state, made, origin, survivor_id, created_at,"
+	" identified_at, last_seen_at, attributes, times)",
+	.expected = SPI_OK_INSERT, .nargs = 12,
+	.argtypes = {INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID,
+	TEXTARRAYOID}
+};
+
+/* Attributes and times that are null stay as they are. */
+static CiStatement change_contact_stmt = {
+	.sql = "UPDATE contact_identity.contact c SET state = u.state, survivor_id = u.survivor_id,"
+	" identified_at = u.identified_at, last_seen_at = u.last_seen_at,"
+	" updated_at = CASE WHEN u.changed THEN $2 ELSE c.updated_at END,"
+	" attributes = CASE WHEN u.attributes IS NULL THEN c.attributes ELSE u.attributes::pg_catalog.jsonb END,"
+	" attribute_times = CASE WHEN u.times IS NULL THEN c.attribute_times ELSE u.times::pg_catalog.jsonb END"
+	" FROM (SELECT * FROM unnest($3::pg_catalog.int8[], $4::pg_catalog.text[], $5::pg_catalog.int8[],"
+	" $6::pg_catalog.timestamptz[], $7::pg_catalog.timestamptz[], $8::pg_catalog.bool[],"
+	" $9::pg_catalog.text[], $10::pg_catalog.text[]) LIMIT pg_catalog.cardinality($3)) AS u (contact_id, state, survivor_id,"
+	" identified_at, last_seen_at, changed, attributes, times)"
+	" WHERE c.account_id OPERATOR(pg_catalog.=) $1 AND c.contact_id OPERATOR(pg_catalog.=) u.contact_id",
+	.expected = SPI_OK_UPDATE, .nargs = 10,
+	.argtypes = {INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID,
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+};
+
+static const char *
+state_name(CiState state)
+{
+	static const char *const names[] = {"anonymous", "identified", "merged", "erased"};
+
+	return names[state];
+}
+
+static const char *
+class_name(CiClass class)
+{
+	return class == CI_CLASS_PUSH ? "push" : class == CI_CLASS_CONVERSATIONS ? "conversations" : NULL;
+}
+
+static int64
+id_of(const CiContact *contact)
+{
+	return contact == NULL ? 0 : contact->id;
+}
+
+/* What the new contacts and the changed ones have in common. */
+typedef struct ContactRows
+{
+	CiColumn	contact_id,
+				state,
+				made,
+				origin,
+				survivor_id,
+				created_at,
+				identified_at,
+				last_seen_at,
+				changed,
+				attributes,
+				times;
+} ContactRows;
+
+static void
+init_contact_rows(ContactRows *rows)
+{
+	ci_column_init(&rows->contact_id, INT8OID);
+	ci_column_init(&rows->state, TEXTOID);
+	ci_column_init(&rows->made, TEXTOID);
+	ci_column_init(&rows->origin, TEXTOID);
+	ci_column_init(&rows->survivor_id, INT8OID);
+	ci_column_init(&rows->created_at, TIMESTAMPTZOID);
+	ci_column_init(&rows->identified_at, TIMESTAMPTZOID);
+	ci_column_init(&rows->last_seen_at, TIMESTAMPTZOID);
+	ci_column_init(&rows->changed, BOOLOID);
+	ci_column_init(&rows->attributes, TEXTOID);
+	ci_column_init(&rows->times, TEXTOID);
+}
+
+static void
+add_contact_row(ContactRows *rows, const CiContact *contact)
+{
+	/* [6.2] The attributes of an ended contact are in the merge record. */
+	bool		ended = contact->state == CI_MERGED && contact->was_state != CI_MERGED;
+	bool		written = contact->is_new || contact->attributes_touched || ended;
+
+	ci_column_add_int64(&rows->contact_id, contact->id);
+	ci_column_add_text(&rows->state, state_name(contact->state));
+	ci_column_add_text(&rows->made, class_name(contact->made));
+	ci_column_add_text(&rows->origin, contact->origin);
+	ci_column_add_id(&rows->survivor_id, id_of(contact->survivor));
+	ci_column_add_time(&rows->created_at, contact->created_at);
+	ci_column_add_time(&rows->identified_at, contact->identified_at);
+	ci_column_add_time(&rows->last_seen_at, contact->last_seen_at);
+	ci_column_add_bool(&rows->changed, contact->is_changed);
+	ci_column_add_text(&rows->attributes, !written ? NULL : contact->state == CI_MERGED ? "{}" :
+					   ci_attributes_json(&contact->attributes));
+	ci_column_add_text(&rows->times, !written ? NULL : contact->state == CI_MERGED ? "{}" :
+					   ci_attribute_times_json(&contact->attributes));
+}
+
+static void
+apply_contacts(CiWorld *world)
+{
+	ContactRows made;
+	ContactRows changed;
+
+	init_contact_rows(&made);
+	init_contact_rows(&changed);
+	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
+	{
+		if (contact->is_new)
+			add_contact_row(&made, contact);
+		else if (contact->touched || contact->attributes_touched)
+			add_contact_row(&changed, contact);
+	}
+	if (made.contact_id.count > 0)
+	{
+		Datum		values[12] = {
+			Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock),
+			ci_column_array(&made.contact_id), ci_column_array(&made.state),
+			ci_column_array(&made.made), ci_column_array(&made.origin),
+			ci_column_array(&made.survivor_id), ci_column_array(&made.created_at),
+			ci_column_array(&made.identified_at), ci_column_array(&made.last_seen_at),
+			ci_column_array(&made.attributes), ci_column_array(&made.times)
+		};
+
+		ci_run(&new_contact_stmt, values, NULL, false);
+	}
+	if (changed.contact_id.count > 0)
+	{
+		Datum		values[10] = {
+			Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock),
+			ci_column_array(&changed.contact_id), ci_column_array(&changed.state),
+			ci_column_array(&changed.survivor_id), ci_column_array(&changed.identified_at),
+			ci_column_array(&changed.last_seen_at), ci_column_array(&changed.changed),
+			ci_column_array(&changed.attributes), ci_column_array(&changed.times)
+		};
+
+		ci_run(&change_contact_stmt, values, NULL, false);
+	}
+}
+
+/* ---- Conflicts ---- */
+
+static CiStatement new_conflict_stmt = {
+	.sql = "INSERT INTO contact_identity.conflict (account_id, conflict_id, contact_id, field_type,"
+	" field, secondary_value, given, owner_contact_id, source, via, key_kind, key, status, given_at,"
+	" settled_by, settled_at)"
+	" SELECT $1, u.conflict_id, u.contact_id, u.field_type, u.field, u.secondary_value::pg_catalog.jsonb,"
+	" u.given, u.owner_contact_id, u.source, u.via, u.key_kind, u.key, u.status, u.given_at,"
+	" u.settled_by, u.settled_at"
+	" FROM unnest($2::pg_catalog.int8[], $3::pg_catalog.int8[], $4::pg_catalog.text[],"
+	" $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[], $8::pg_catalog.int8[],"
+	" $9::pg_catalog.text[], $10::pg_catalog.text[], $11::pg_catalog.text[], $12::pg_catalog.text[],"
+	" $13::pg_catalog.text[], $14::pg_catalog.timestamptz[], $15::pg_catalog.text[],"
+	" $16::pg_catalog.timestamptz[]) AS u (conflict_id, contact_id, field_type, field,"
+	" secondary_value, given, owner_contact_id, source, via, key_kind, key, status, given_at,"
+	" settled_by, settled_at)",
+	.expected = SPI_OK_INSERT, .nargs = 16,
+	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+	TEXTARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static CiStatement change_conflict_stmt = {
+	.sql = "UPDATE contact_identity.conflict f SET contact_id = u.contact_id, status = u.status,"
+	" settled_by = CASE WHEN u.settled THEN u.settled_by ELSE f.settled_by END,"
+	" settled_at = CASE WHEN u.settled THEN $2 ELSE f.settled_at END"
+	" FROM (SELECT * FROM unnest($3::pg_catalog.int8[], $4::pg_catalog.int8[], $5::pg_catalog.text[],"
+	" $6::pg_catalog.bool[], $7::pg_catalog.text[]) LIMIT pg_catalog.cardinality($3)) AS u (conflict_id, contact_id, status, settled,"
+	" settled_by)"
+	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.conflict_id OPERATOR(pg_catalog.=) u.conflict_id",
+	.expected = SPI_OK_UPDATE, .nargs = 7,
+	.argtypes = {INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, BOOLARRAYOID,
+	TEXTARRAYOID}
+};
+
+static const char *
+status_name(CiStatus status)
+{
+	static const char *const names[] = {"open", "promoted", "dismissed", "obsolete"};
+
+	return names[status];
+}
+
+static const char *
+field_type_name(CiFieldType type)
+{
+	static const char *const names[] = {
+		"contact", "identifier", "key", "attribute", "list", "block"
+	};
+
+	return names[type];
+}
+
+/* Gives new conflicts their ids, in the order in which they were opened. */
+static void
+number_conflicts(CiWorld *world)
+{
+	CiConflict **made = palloc(sizeof(CiConflict *) * Max(1, world->new_conflicts));
+
+	for (CiConflict *conflict = world->touched_conflicts; conflict != NULL; conflict = conflict->next_touched)
+	{
+		if (conflict->is_new)
+			made[-conflict->id - 1] = conflict;
+	}
+	for (int64 i = 0; i < world->new_conflicts; i++)
+		made[i]->id = ci_next_value("conflict_conflict_id_seq");
+}
+
+static void
+apply_conflicts(CiWorld *world)
+{
+	static const Oid new_types[15] = {
+		INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
+		TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID
+	};
+	static const Oid changed_types[5] = {INT8OID, INT8OID, TEXTOID, BOOLOID, TEXTOID};
+	CiColumn	made[15];
+	CiColumn	changed[5];
+
+	for (int i = 0; i < lengthof(made); i++)
+		ci_column_init(&made[i], new_types[i]);
+	for (int i = 0; i < lengthof(changed); i++)
+		ci_column_init(&changed[i], changed_types[i]);
+	for (CiConflict *conflict = world->touched_conflicts; conflict != NULL; conflict = conflict->next_touched)
+	{
+		if (!conflict->is_new)
+		{
+			ci_column_add_int64(&changed[0], conflict->id);
+			ci_column_add_int64(&changed[1], conflict->contact->id);
+			ci_column_add_text(&changed[2], status_name(conflict->status));
+			ci_column_add_bool(&changed[3], conflict->settled);
+			ci_column_add_text(&changed[4], conflict->settled_by);
+			continue;
+		}
+		ci_column_add_int64(&made[0], conflict->id);
+		ci_column_add_int64(&made[1], conflict->contact->id);
+		ci_column_add_text(&made[2], field_type_name(conflict->type));
+		ci_column_add_text(&made[3], conflict->field);
+		ci_column_add_text(&made[4], conflict->type == CI_FIELD_ATTRIBUTE ?
+						   conflict->value : ci_json_string(conflict->value));
+		ci_column_add_text(&made[5], conflict->given);
+		ci_column_add_id(&made[6], id_of(conflict->owner));
+		ci_column_add_text(&made[7], conflict->source);
+		ci_column_add_text(&made[8], conflict->via);
+		ci_column_add_text(&made[9], conflict->key_kind);
+		ci_column_add_text(&made[10], conflict->key);
+		ci_column_add_text(&made[11], status_name(conflict->status));
+		ci_column_add_time(&made[12], conflict->given_at);
+		ci_column_add_text(&made[13], conflict->settled_by);
+		ci_column_add_time(&made[14], conflict->status == CI_OPEN ? CI_NO_TIME : world->clock);
+	}
+	if (made[0].count > 0)
+	{
+		Datum		values[16] = {Int32GetDatum(world->config->account_id)};
+
+		for (int i = 0; i < lengthof(made); i++)
+			values[i + 1] = ci_column_array(&made[i]);
+		ci_run(&new_conflict_stmt, values, NULL, false);
+	}
+	if (changed[0].count > 0)
+	{
+		Datum		values[7] = {Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock)};
+
+		for (int i = 0; i < lengthof(changed); i++)
+			values[i + 2] = ci_column_array(&changed[i]);
+		ci_run(&change_conflict_stmt, values, NULL, false);
+	}
+}
+
+/* ---- Lists and blocks ---- */
+
+static CiStatement member_stmt = {
+	.sql = "INSERT INTO contact_identity.list_member (account_id, list_id, contact_id, subscribed, source, since)"
+	" SELECT $1, u.* FROM unnest($2::pg_catalog.int4[], $3::pg_catalog.int8[],"
+	" $4::pg_catalog.bool[], $5::pg_catalog.text[], $6::pg_catalog.timestamptz[]) AS u"
+	" ON CONFLICT (account_id, list_id, contact_id) DO UPDATE"
+	" SET subscribed = excluded.subscribed, source = excluded.source, since = excluded.since",
+	.expected = SPI_OK_INSERT, .nargs = 6,
+	.argtypes = {INT4OID, INT4ARRAYOID, INT8ARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static CiStatement leave_lists_stmt = {
+	.sql = "DELETE FROM contact_identity.list_member m USING " CI_UNNEST("$2") " AS u (id)"
+	" WHERE m.account_id OPERATOR(pg_catalog.=) $1 AND m.contact_id OPERATOR(pg_catalog.=) u.id",
+	.expected = SPI_OK_DELETE, .nargs = 2, .argtypes = {INT4OID, INT8ARRAYOID}
+};
+
+static CiStatement block_stmt = {
+	.sql = "INSERT INTO contact_identity.block (account_id, contact_id, channel)"
+	" SELECT $1, u.* FROM unnest($2::pg_catalog.int8[], $3::pg_catalog.text[]) AS u",
+	.expected = SPI_OK_INSERT, .nargs = 3, .argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID}
+};
+
+static CiStatement unblock_stmt = {
+	.sql = "DELETE FROM contact_identity.block b"
+	" USING (SELECT * FROM unnest($2::pg_catalog.int8[], $3::pg_catalog.text[])"
+	" LIMIT pg_catalog.cardinality($2)) AS u (contact_id, channel)"
+	" WHERE b.account_id OPERATOR(pg_catalog.=) $1 AND b.contact_id OPERATOR(pg_catalog.=) u.contact_id"
+	" AND b.channel OPERATOR(pg_catalog.=) u.channel",
+	.expected = SPI_OK_DELETE, .nargs = 3, .argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID}
+};
+
+static void
+apply_reach(CiWorld *world)
+{
+	static const Oid member_types[5] = {INT4OID, INT8OID, BOOLOID, TEXTOID, TIMESTAMPTZOID};
+	Datum		values[6] = {Int32GetDatum(world->config->account_id)};
+	CiColumn	members[5];
+	CiColumn	leaving;
+	CiColumn	blocks[2][2];	/* removed, added; contact, channel */
+
+	for (int i = 0; i < lengthof(members); i++)
+		ci_column_init(&members[i], member_types[i]);
+	ci_column_init(&leaving, INT8OID);
+	for (int i = 0; i < 2; i++)
+	{
+		ci_column_init(&blocks[i][0], INT8OID);
+		ci_column_init(&blocks[i][1], TEXTOID);
+	}
+	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
+	{
+		int			changed = contact->blocks ^ contact->was_blocks;
+
+		if (!contact->touched)
+			continue;
+		for (CiMember *member = contact->members; member != NULL; member = member->next)
+		{
+			if (!member->touched)
+				continue;
+			ci_column_add(&members[0], Int32GetDatum(member->list_id), false);
+			ci_column_add_int64(&members[1], contact->id);
+			ci_column_add_bool(&members[2], member->subscribed);
+			ci_column_add_text(&members[3], member->source);
+			ci_column_add_time(&members[4], member->since);
+		}
+		if (contact->state == CI_MERGED && contact->was_state != CI_MERGED && !contact->is_new)
+			ci_column_add_int64(&leaving, contact->id);
+		for (int channel = CI_CHANNEL_EMAIL; channel <= CI_CHANNEL_PUSH; channel <<= 1)
+		{
+			CiColumn   *side = blocks[(contact->blocks & channel) != 0];
+
+			if ((changed & channel) == 0)
+				continue;
+			ci_column_add_int64(&side[0], contact->id);
+			ci_column_add_text(&side[1], ci_channel_name(channel));
+		}
+	}
+	if (leaving.count > 0)
+	{
+		values[1] = ci_column_array(&leaving);
+		ci_run(&leave_lists_stmt, values, NULL, false);
+	}
+	if (members[0].count > 0)
+	{
+		for (int i = 0; i < lengthof(members); i++)
+			values[i + 1] = ci_column_array(&members[i]);
+		ci_run(&member_stmt, values, NULL, false);
+	}
+	for (int i = 0; i < 2; i++)
+	{
+		if (blocks[i][0].count == 0)
+			continue;
+		values[1] = ci_column_array(&blocks[i][0]);
+		values[2] = ci_column_array(&blocks[i][1]);
+		ci_run(i == 0 ? &unblock_stmt : &block_stmt, values, NULL, false);
+	}
+}
+
+/* ---- Merges ---- */
+
+static CiStatement merge_stmt = {
+	.sql = "INSERT INTO contact_identity.merge (account_id, merge_id, survivor_id, merged_id, source,"
+	" actor, merged_at, detail)"
+	" SELECT $1, u.merge_id, u.survivor_id, u.merged_id, u.source, u.actor, u.merged_at,"
+	" u.detail::pg_catalog.jsonb FROM unnest($2::pg_catalog.int8[], $3::pg_catalog.int8[],"
+	" $4::pg_catalog.int8[], $5::pg_catalog.text[], $6::pg_catalog.text[],"
+	" $7::pg_catalog.timestamptz[], $8::pg_catalog.text[]) AS u (merge_id, survivor_id, merged_id,"
+	" source, actor, merged_at, detail)",
+	.expected = SPI_OK_INSERT, .nargs = 8,
+	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+	TIMESTAMPTZARRAYOID, TEXTARRAYOID}
+};
+
+/* Appends ,"name":"text" where there is a text. */
+static void
+append_text(StringInfo out, const char *name, const char *text)
+{
+	if (text == NULL)
+		return;
+	appendStringInfo(out, "%s\"%s\":", out->data[out->len - 1] == '{' ? "" : ",", name);
+	escape_json(out, text);
+}
+
+/* Appends ,"name":true where it is. */
+static void
+append_flag(StringInfo out, const char *name, bool flag)
+{
+	if (flag)
+		appendStringInfo(out, "%s\"%s\":true", out->data[out->len - 1] == '{' ? "" : ",", name);
+}
+
+/* Appends ,"name":"time" where there is one. */
+static void
+append_time(StringInfo out, const char *name, CiTime at)
+{
+	char		buffer[MAXDATELEN + 1];
+
+	if (at == CI_NO_TIME)
+		return;
+	append_text(out, name, JsonEncodeDateTime(buffer, TimestampTzGetDatum(at), TIMESTAMPTZOID, NULL));
+}
+
+/*
+ * Appends the flags of an identifier's row that are not false, and the
+ * spelling that was given, where it is another one.
+ */
+static void
+append_state(StringInfo out, const CiIdentifierState *state, const char *value)
+{
+	append_flag(out, "primary", state->primary);
+	append_flag(out, "opted_in", state->opted_in);
+	append_flag(out, "parked", state->parked);
+	append_flag(out, "verified", state->verified);
+	if (state->given != NULL && value != NULL && strcmp(state->given, value) != 0)
+		append_text(out, "given", state->given);
+}
+
+static void
+append_channels(StringInfo out, const char *name, int channels)
+{
+	const char *separator = "";
+
+	if (channels == 0)
+		return;
+	appendStringInfo(out, ",\"%s\":[", name);
+	for (int channel = CI_CHANNEL_EMAIL; channel <= CI_CHANNEL_PUSH; channel <<= 1)
+	{
+		if ((channels & channel) == 0)
+			continue;
+		appendStringInfo(out, "%s\"%s\"", separator, ci_channel_name(channel));
+		separator = ",";
+	}
+	appendStringInfoChar(out, ']');
+}
+
+static void
+append_members(StringInfo out, const char *name, const CiMember *members, int count)
+{
+	if (count == 0)
+		return;
+	appendStringInfo(out, ",\"%s\":[", name);
+	for (int i = 0; i < count; i++)
+	{
+		appendStringInfo(out, "%s{\"list_id\":%d", i == 0 ? "" : ",", members[i].list_id);
+		append_flag(out, "subscribed", members[i].subscribed);
+		append_text(out, "source", members[i].source);
+		append_time(out, "since", members[i].since);
+		appendStringInfoChar(out, '}');
+	}
+	appendStringInfoChar(out, ']');
+}
+
+/* [6.8] The ended contact as it was, and what the survivor had otherwise. */
+static char *
+merge_detail(const CiMerge *merge)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfo(&out, "{\"state\":\"%s\"", state_name(merge->ended_state));
+	append_time(&out, "identified_at", merge->ended_identified_at);
+	append_time(&out, "last_seen_at", merge->ended_seen_at);
+	append_time(&out, "survivor_last_seen_at", merge->survivor_seen_at);
+	for (int i = 0; i < merge->nidentifiers; i++)
+	{
+		const CiIdentifierState *state = &merge->identifier_states[i];
+
+		appendStringInfoString(&out, i == 0 ? ",\"identifiers\":[{" : ",{");
+		append_text(&out, "kind", merge->identifiers[i]->kind->name);
+		append_text(&out, "value", merge->identifiers[i]->value);
+		append_state(&out, state, merge->identifiers[i]->value);
+		append_text(&out, "source", state->source);
+		append_time(&out, "updated_at", state->updated_at);
+		appendStringInfoString(&out, i == merge->nidentifiers - 1 ? "}]" : "}");
+	}
+	for (int i = 0; i < merge->nattributes; i++)
+	{
+		const CiAttribute *attribute = &merge->attributes[i];
+
+		appendStringInfoString(&out, i == 0 ? ",\"attributes\":[{" : ",{");
+		append_text(&out, "name", attribute->name);
+		if (attribute->json != NULL)
+			appendStringInfo(&out, ",\"value\":%s", attribute->json);
+		append_text(&out, "source", attribute->source);
+		append_time(&out, "updated_at", attribute->at);
+		appendStringInfoString(&out, i == merge->nattributes - 1 ? "}]" : "}");
+	}
+	append_members(&out, "lists", merge->members, merge->nmembers);
+	append_members(&out, "survivor_lists", merge->survivor_members, merge->nsurvivor_members);
+	append_channels(&out, "blocks", merge->blocks);
+	append_channels(&out, "survivor_blocks", merge->survivor_blocks);
+	for (int i = 0; i < merge->nconflicts; i++)
+		appendStringInfo(&out, "%s{\"conflict_id\":" INT64_FORMAT ",\"status\":\"%s\"}%s",
+						 i == 0 ? ",\"conflicts\":[" : ",", merge->conflicts[i]->id,
+						 status_name(merge->conflict_states[i]),
+						 i == merge->nconflicts - 1 ? "]" : "");
+	for (int i = 0; i < merge->nsettled; i++)
+		appendStringInfo(&out, "%s" INT64_FORMAT "%s", i == 0 ? ",\"settled_conflicts\":[" : ",",
+						 merge->settled[i]->id, i == merge->nsettled - 1 ? "]" : "");
+	for (int i = 0; i < merge->nended_before; i++)
+		appendStringInfo(&out, "%s" INT64_FORMAT "%s", i == 0 ? ",\"ended_before\":[" : ",",
+						 merge->ended_before[i], i == merge->nended_before - 1 ? "]" : "");
+	for (CiTimeMove *move = merge->time_moves; move != NULL; move = move->next)
+	{
+		appendStringInfoString(&out, move == merge->time_moves ? ",\"times_before\":[{" : ",{");
+		append_text(&out, "name", move->name);
+		append_time(&out, "updated_at", move->at);
+		appendStringInfoString(&out, move->next == NULL ? "}]" : "}");
+	}
+	appendStringInfoChar(&out, '}');
+	return out.data;
+}
+
+static void
+apply_merges(CiWorld *world)
+{
+	static const Oid types[7] = {INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID};
+	Datum		values[8] = {Int32GetDatum(world->config->account_id)};
+	CiColumn	columns[7];
+
+	if (world->merges == NULL)
+		return;
+	for (int i = 0; i < lengthof(columns); i++)
+		ci_column_init(&columns[i], types[i]);
+	for (CiMerge *merge = world->merges; merge != NULL; merge = merge->next)
+	{
+		const CiSource *source = merge->request->source;
+
+		ci_column_add_int64(&columns[0], merge->id);
+		ci_column_add_int64(&columns[1], merge->survivor->id);
+		ci_column_add_int64(&columns[2], merge->ended->id);
+		ci_column_add_text(&columns[3], source == NULL ? "merge" : source->name);
+		ci_column_add_text(&columns[4], merge->request->actor);
+		ci_column_add_time(&columns[5], world->clock);
+		ci_column_add_text(&columns[6], merge_detail(merge));
+	}
+	for (int i = 0; i < lengthof(columns); i++)
+		values[i + 1] = ci_column_array(&columns[i]);
+	ci_run(&merge_stmt, values, NULL, false);
+}
+
+/* ---- History ---- */
+
+static CiStatement event_stmt = {
+	.sql = "INSERT INTO contact_identity.event (account_id, written_at, event_id, contact_id, call_id,"
+	" occurred_at, merge_id, conflict_id, other_contact_id, old_at, new_at, event, field_type, field,"
+	" old_value, new_value, old_source, new_source, detail, source, via, found_kind, found_value, actor)"
+	" SELECT $1, $2, u.event_id, u.contact_id, u.call_id, u.occurred_at, u.merge_id, u.conflict_id,"
+	" u.other_contact_id, u.old_at, u.new_at, u.event, u.field_type, u.field,"
+	" u.old_value::pg_catalog.jsonb, u.new_value::pg_catalog.jsonb, u.old_source, u.new_source,"
+	" u.detail::pg_catalog.jsonb, u.source, u.via, u.found_kind, u.found_value, u.actor"
+	" FROM unnest($3::pg_catalog.int8[], $4::pg_catalog.int8[], $5::pg_catalog.int8[],"
+	" $6::pg_catalog.timestamptz[], $7::pg_catalog.int8[], $8::pg_catalog.int8[],"
+	" $9::pg_catalog.int8[], $10::pg_catalog.timestamptz[], $11::pg_catalog.timestamptz[],"
+	" $12::pg_catalog.text[], $13::pg_catalog.text[], $14::pg_catalog.text[],"
+	" $15::pg_catalog.text[], $16::pg_catalog.text[], $17::pg_catalog.text[],"
+	" $18::pg_catalog.text[], $19::pg_catalog.text[], $20::pg_catalog.text[],"
+	" $21::pg_catalog.text[], $22::pg_catalog.text[], $23::pg_catalog.text[],"
+	" $24::pg_catalog.text[]) AS u (event_id, contact_id, call_id, occurred_at, merge_id,"
+	" conflict_id, other_contact_id, old_at, new_at, event, field_type, field, old_value, new_value,"
+	" old_source, new_source, detail, source, via, found_kind, found_value, actor)",
+	.expected = SPI_OK_INSERT, .nargs = 24,
+	.argtypes = {INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+		TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID,
+		TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+	TEXTARRAYOID, TEXTARRAYOID}
+};
+
+/* A value of history as JSON, or NULL. */
+static const char *
+event_value(const CiEventValue *value)
+{
+	if (value->contact != NULL)
+		return psprintf(INT64_FORMAT, value->contact->id);
+	return value->text != NULL ? ci_json_string(value->text) : value->json;
+}
+
+/* The flags of an identifier before and after, where there is more than none. */
+static char *
+event_detail(const CiEvent *event)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '{');
+	for (int i = 0; i < 2; i++)
+	{
+		int			start = out.len;
+
+		if (!(i == 0 ? event->has_old_state : event->has_new_state))
+			continue;
+		appendStringInfo(&out, "%s\"%s\":{", out.len == 1 ? "" : ",", i == 0 ? "old" : "new");
+		if (i == 0)
+			append_state(&out, &event->old_state, event->old_value.text);
+		else
+			append_state(&out, &event->new_state, event->new_value.text);
+		if (out.data[out.len - 1] == '{')
+			out.len = start;
+		else
+			appendStringInfoChar(&out, '}');
+	}
+	out.data[out.len] = '\0';
+	if (out.len == 1)
+		return NULL;
+	appendStringInfoChar(&out, '}');
+	return out.data;
+}
+
+static void
+apply_events(CiWorld *world)
+{
+	static const Oid types[22] = {
+		INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
+		TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+		TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID
+	};
+	Datum		values[24] = {Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock)};
+	CiColumn	columns[22];
+	const CiRequest *request = NULL;
+	int64		call_id = 0;
+
+	if (world->events == NULL)
+		return;
+	for (int i = 0; i < lengthof(columns); i++)
+		ci_column_init(&columns[i], types[i]);
+	for (CiEvent *event = world->events; event != NULL; event = event->next)
+	{
+		int64		event_id = ci_next_value("event_event_id_seq");
+		CiColumn   *column = columns;
+
+		/* [10.1] The rows of one call have the number of its first one. */
+		if (event->request != request)
+		{
+			request = event->request;
+			call_id = event_id;
+		}
+		ci_column_add_int64(column++, event_id);
+		ci_column_add_int64(column++, event->contact->id);
+		ci_column_add_int64(column++, call_id);
+		ci_column_add_time(column++, request->at);
+		ci_column_add_id(column++, event->merge == NULL ? 0 : event->merge->id);
+		ci_column_add_id(column++, event->conflict == NULL ? 0 : event->conflict->id);
+		ci_column_add_id(column++, id_of(event->other));
+		ci_column_add_time(column++, event->old_at);
+		ci_column_add_time(column++, event->new_at);
+		ci_column_add_text(column++, event->event);
+		ci_column_add_text(column++, field_type_name(event->type));
+		ci_column_add_text(column++, event->field);
+		ci_column_add_text(column++, event_value(&event->old_value));
+		ci_column_add_text(column++, event_value(&event->new_value));
+		ci_column_add_text(column++, event->old_source);
+		ci_column_add_text(column++, event->new_source);
+		ci_column_add_text(column++, event_detail(event));
+		ci_column_add_text(column++, request->source == NULL ? NULL : request->source->name);
+		ci_column_add_text(column++, request->via);
+		ci_column_add_text(column++, request->found_kind);
+		ci_column_add_text(column++, request->found_value);
+		ci_column_add_text(column++, request->actor);
+		Assert(column == columns + lengthof(columns));
+	}
+	for (int i = 0; i < lengthof(columns); i++)
+		values[i + 2] = ci_column_array(&columns[i]);
+	ci_run(&event_stmt, values, NULL, false);
+}
+
+/* ---- Counts ---- */
+
+#define ADD_TO_COUNTS \
+	"UPDATE contact_identity.contact_count n SET" \
+	" identified = n.identified OPERATOR(pg_catalog.+) $3," \
+	" anonymous_push = n.anonymous_push OPERATOR(pg_catalog.+) $4," \
+	" anonymous_conversations = n.anonymous_conversations OPERATOR(pg_catalog.+) $5"
+
+static CiStatement count_stmt = {
+	.sql = ADD_TO_COUNTS
+	" FROM (SELECT f.part FROM contact_identity.contact_count f"
+	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.process OPERATOR(pg_catalog.=) $2"
+	" ORDER BY f.part LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS mine"
+	" WHERE n.account_id OPERATOR(pg_catalog.=) $1 AND n.process OPERATOR(pg_catalog.=) $2"
+	" AND n.part OPERATOR(pg_catalog.=) mine.part RETURNING n.ctid",
+	.expected = SPI_OK_UPDATE_RETURNING, .nargs = 5,
+	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID}
+};
+
+static CiStatement count_again_stmt = {
+	.sql = ADD_TO_COUNTS
+	" WHERE n.ctid OPERATOR(pg_catalog.=) $6"
+	" AND n.account_id OPERATOR(pg_catalog.=) $1 AND n.process OPERATOR(pg_catalog.=) $2"
+	" RETURNING n.ctid",
+	.expected = SPI_OK_UPDATE_RETURNING, .nargs = 6,
+	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID, TIDOID}
+};
+
+static CiStatement new_count_stmt = {
+	.sql = "INSERT INTO contact_identity.contact_count (account_id, process, identified, anonymous_push,"
+	" anonymous_conversations) VALUES ($1, $2, $3, $4, $5) RETURNING ctid",
+	.expected = SPI_OK_INSERT_RETURNING, .nargs = 5,
+	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID}
+};
+
+/*
+ * The row version of the counts that this transaction wrote last.  It has to
+ * be found directly: by its key, the thousandth call of a transaction would
+ * walk over the versions that the others left.
+ */
+static struct
+{
+	int			account_id;
+	LocalTransactionId transaction;
+	ItemPointerData version;
+}			last_count;
+
+/* Adds to the counts, in the part of this server process. */
+static void
+add_to_counts(Datum *values)
+{
+	int			account_id = DatumGetInt32(values[0]);
+	uint64		found = 0;
+	bool		isnull;
+
+	values[5] = PointerGetDatum(&last_count.version);
+	if (last_count.account_id == account_id && last_count.transaction == CI_LOCAL_XID)
+		found = ci_run(&count_again_stmt, values, NULL, false);
+	if (found == 0)
+		found = ci_run(&count_stmt, values, NULL, false);
+	if (found == 0)
+		ci_run(&new_count_stmt, values, NULL, false);
+	last_count.account_id = account_id;
+	last_count.transaction = CI_LOCAL_XID;
+	last_count.version = *(ItemPointer)
+		DatumGetPointer(ci_get_datum(SPI_tuptable->vals[0], 1, &isnull));
+}
+
+/*
+ * [2.4] The counts, in parts that are a server process's own, so that nobody
+ * waits for anybody.  Where a prepared transaction holds one, there is another.
+ */
+static void
+apply_counts(CiWorld *world)
+{
+	int64		identified = 0;
+	int64		push = 0;
+	int64		conversations = 0;
+
+	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
+	{
+		CiClass		class = ci_contact_class(contact);
+		CiClass		was = contact->is_new ? CI_CLASS_NONE : contact->was_class;
+		bool		was_identified = !contact->is_new && contact->was_state == CI_IDENTIFIED;
+
+		identified += (contact->state == CI_IDENTIFIED) - was_identified;
+		push += (class == CI_CLASS_PUSH) - (was == CI_CLASS_PUSH);
+		conversations += (class == CI_CLASS_CONVERSATIONS) - (was == CI_CLASS_CONVERSATIONS);
+	}
+	if (identified != 0 || push != 0 || conversations != 0)
+	{
+		Datum		values[6] = {
+			Int32GetDatum(world->config->account_id), Int32GetDatum(CI_PROCESS_NUMBER),
+			Int64GetDatum(identified), Int64GetDatum(push), Int64GetDatum(conversations)
+		};
+
+		add_to_counts(values);
+	}
+}
+
+/*
+ * Writes all changes but the claims, which are made.  The order of the tables
+ * is fixed.
+ */
+void
+ci_apply_world(CiWorld *world)
+{
+	number_conflicts(world);
+	for (CiMerge *merge = world->merges; merge != NULL; merge = merge->next)
+		merge->id = ci_next_value("merge_merge_id_seq");
+
+	apply_contacts(world);
+	apply_identifiers(world);
+	apply_conflicts(world);
+	apply_reach(world);
+	apply_merges(world);
+	apply_events(world);
+	apply_counts(world);
+}

@@ -1,0 +1,268 @@
+/*-------------------------------------------------------------------------
+ *
+ * attribute.c
+ *	  Attributes between jsonb and the working set.
+ *
+ * In the working set a value is its JSON text, and beside it a canonical text
+ * that is equal exactly when the jsonb values are, so that nothing later needs
+ * the server to compare.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/numeric.h"
+
+#include "pipeline.h"
+
+/* Microseconds between 1970, from which attribute_times count, and 2000. */
+#define EPOCH_OFFSET \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* Appends a scalar in canonical form. */
+static void
+append_scalar(StringInfo out, const JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvNull:
+			appendStringInfoString(out, "null");
+			break;
+		case jbvBool:
+			appendStringInfoString(out, value->val.boolean ? "true" : "false");
+			break;
+		case jbvNumeric:
+			/* 1 and 1.0 are one number */
+			appendStringInfoString(out, numeric_normalize(value->val.numeric));
+			break;
+		case jbvString:
+			escape_json(out, pnstrdup(value->val.string.val, value->val.string.len));
+			break;
+		default:
+			elog(ERROR, "unexpected jsonb value of type %d", (int) value->type);
+	}
+}
+
+/* The canonical text of a jsonb value; its keys are sorted and unique already. */
+char *
+ci_canonical_json(const Jsonb *json)
+{
+	StringInfoData out;
+	JsonbIterator *iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &json->root));
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	bool		first = true;
+
+	initStringInfo(&out);
+	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
+	{
+		switch (token)
+		{
+			case WJB_BEGIN_ARRAY:
+			case WJB_BEGIN_OBJECT:
+				if (!first)
+					appendStringInfoChar(&out, ',');
+				if (token == WJB_BEGIN_OBJECT || !value.val.array.rawScalar)
+					appendStringInfoChar(&out, token == WJB_BEGIN_ARRAY ? '[' : '{');
+				first = true;
+				break;
+			case WJB_END_ARRAY:
+			case WJB_END_OBJECT:
+				if (token == WJB_END_OBJECT || !value.val.array.rawScalar)
+					appendStringInfoChar(&out, token == WJB_END_ARRAY ? ']' : '}');
+				first = false;
+				break;
+			case WJB_KEY:
+				if (!first)
+					appendStringInfoChar(&out, ',');
+				append_scalar(&out, &value);
+				appendStringInfoChar(&out, ':');
+				first = true;
+				break;
+			default:
+				if (!first)
+					appendStringInfoChar(&out, ',');
+				append_scalar(&out, &value);
+				first = false;
+		}
+	}
+	return out.data;
+}
+
+/* Fills in an attribute's value. */
+static void
+set_value(CiAttribute *attribute, JsonbValue *value)
+{
+	Jsonb	   *json;
+
+	if (value->type == jbvNull)
+		return;
+	json = JsonbValueToJsonb(value);
+	attribute->json = JsonbToCString(NULL, &json->root, VARSIZE(json));
+	if (value->type == jbvString || value->type == jbvBool)
+		attribute->canonical = attribute->json;
+	else
+		attribute->canonical = ci_canonical_json(json);
+	if (strcmp(attribute->canonical, attribute->json) == 0)
+		attribute->canonical = attribute->json;
+	pfree(json);
+}
+
+/*
+ * Reads the attributes of a request; JSON null asks to clear.  False, with the
+ * error, where they cannot be used (RULES 0).
+ */
+bool
+ci_read_attributes(const Jsonb *json, CiAttributes *attributes, CiError *err)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	Size		bytes = 0;
+
+	err->code = CI_INVALID;
+	if (!JB_ROOT_IS_OBJECT(json))
+	{
+		err->message = "attributes must be a JSON object";
+		err->hint = "Give names and values, as in {\"city\": \"Lyon\"}.";
+		return false;
+	}
+	if (JB_ROOT_COUNT(json) > CI_MAX_ATTRIBUTES)
+	{
+		err->code = CI_TOO_LARGE;
+		err->message = "too many attributes";
+		err->detail = psprintf("A contact has up to %d.", CI_MAX_ATTRIBUTES);
+		return false;
+	}
+	if (VARSIZE_ANY(json) > 2 * CI_MAX_ATTRIBUTE_BYTES)
+	{
+		err->code = CI_TOO_LARGE;
+		err->message = "attributes are too large";
+		err->detail = psprintf("Those of a contact have up to %d bytes in all.", CI_MAX_ATTRIBUTE_BYTES);
+		return false;
+	}
+
+	iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &json->root));
+	(void) JsonbIteratorNext(&iterator, &value, true);
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) == WJB_KEY)
+	{
+		char	   *name = pnstrdup(value.val.string.val, value.val.string.len);
+		CiAttribute *attribute;
+
+		if (value.val.string.len == 0 || value.val.string.len > CI_MAX_ATTRIBUTE_NAME)
+		{
+			err->message = "name of an attribute is malformed";
+			err->detail = psprintf("It must have 1 to %d octets.", CI_MAX_ATTRIBUTE_NAME);
+			return false;
+		}
+		attribute = ci_add_attribute(attributes, name);
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		set_value(attribute, &value);
+		bytes += strlen(name) + (attribute->json == NULL ? 0 : strlen(attribute->json));
+	}
+	Assert(token == WJB_END_OBJECT);
+	if (bytes > CI_MAX_ATTRIBUTE_BYTES)
+	{
+		err->code = CI_TOO_LARGE;
+		err->message = "attributes are too large";
+		err->detail = psprintf("Those of a contact have up to %d bytes in all.", CI_MAX_ATTRIBUTE_BYTES);
+		return false;
+	}
+	err->code = CI_OK;
+	return true;
+}
+
+/*
+ * Enters a contact's stored attributes.  The times name every attribute, the
+ * values those that are not cleared.
+ */
+void
+ci_load_attributes(const Jsonb *values, const Jsonb *times, CiAttributes *attributes)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &times->root));
+	JsonbValue	value;
+
+	(void) JsonbIteratorNext(&iterator, &value, true);
+	while (JsonbIteratorNext(&iterator, &value, true) == WJB_KEY)
+	{
+		char	   *name = pnstrdup(value.val.string.val, value.val.string.len);
+		CiAttribute *attribute = ci_add_attribute(attributes, name);
+		JsonbValue *stored;
+		JsonbValue *item;
+
+		/* [microseconds, source] */
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (value.type != jbvBinary || !JsonContainerIsArray(value.val.binary.data))
+			elog(ERROR, "time of an attribute is malformed");
+		item = getIthJsonbValueFromContainer(value.val.binary.data, 0);
+		if (item == NULL || item->type != jbvNumeric)
+			elog(ERROR, "time of an attribute is malformed");
+		attribute->at = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(item->val.numeric))) -
+			EPOCH_OFFSET;
+		item = getIthJsonbValueFromContainer(value.val.binary.data, 1);
+		if (item == NULL || item->type != jbvString)
+			elog(ERROR, "source of an attribute is malformed");
+		attribute->source = pnstrdup(item->val.string.val, item->val.string.len);
+
+		stored = getKeyJsonValueFromContainer(unconstify(JsonbContainer *, &values->root),
+											  name, (int) strlen(name), NULL);
+		if (stored != NULL)
+			set_value(attribute, stored);
+	}
+}
+
+/* A string as JSON. */
+char *
+ci_json_string(const char *string)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	escape_json(&out, string);
+	return out.data;
+}
+
+/* A contact's values, as its column has them. */
+char *
+ci_attributes_json(const CiAttributes *attributes)
+{
+	StringInfoData out;
+	const char *separator = "{";
+
+	initStringInfo(&out);
+	for (int i = 0; i < attributes->count; i++)
+	{
+		if (attributes->items[i].json == NULL)
+			continue;
+		appendStringInfoString(&out, separator);
+		escape_json(&out, attributes->items[i].name);
+		appendStringInfo(&out, ":%s", attributes->items[i].json);
+		separator = ",";
+	}
+	appendStringInfoString(&out, separator[0] == '{' ? "{}" : "}");
+	return out.data;
+}
+
+/* The times and sources of a contact's attributes, cleared ones too. */
+char *
+ci_attribute_times_json(const CiAttributes *attributes)
+{
+	StringInfoData out;
+	const char *separator = "{";
+
+	initStringInfo(&out);
+	for (int i = 0; i < attributes->count; i++)
+	{
+		appendStringInfoString(&out, separator);
+		escape_json(&out, attributes->items[i].name);
+		appendStringInfo(&out, ":[" INT64_FORMAT ",", attributes->items[i].at + EPOCH_OFFSET);
+		escape_json(&out, attributes->items[i].source);
+		appendStringInfoChar(&out, ']');
+		separator = ",";
+	}
+	appendStringInfoString(&out, separator[0] == '{' ? "{}" : "}");
+	return out.data;
+}

@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  What differs between the server versions that this builds on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CI_COMPAT_H
+#define CI_COMPAT_H
+
+#include "storage/proc.h"
+#if PG_VERSION_NUM < 170000
+#include "storage/backendid.h"
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define CI_PROCESS_NUMBER	(MyProcNumber + 1)
+#define CI_LOCAL_XID		(MyProc->vxid.lxid)
+#else
+#define CI_PROCESS_NUMBER	MyBackendId
+#define CI_LOCAL_XID		(MyProc->lxid)
+#endif
+
+/* Since 16 the macros of variable-length values have a header of their own. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+#endif							/* CI_COMPAT_H */

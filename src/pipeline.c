@@ -1,0 +1,231 @@
+/*-------------------------------------------------------------------------
+ *
+ * pipeline.c
+ *	  load, resolve, apply: looking, then holding, until it took.
+ *
+ * The concurrency contract is kept here.  A call that would change nothing
+ * answers from looking alone, without lock, transaction id or WAL.  Else the
+ * live contacts that it met are locked in the order of their ids: the only
+ * mutex there is, since whoever changes anything of a contact holds it.  Then
+ * all is read again.  Where that meets contacts that are not held, or where
+ * another session is first to claim a new value, the attempt is rolled back
+ * and made again: a contact is never waited for while a value is claimed, so
+ * no two calls wait for each other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+#include "pipeline.h"
+
+/* So often is a lost race played again before the caller is asked to. */
+#define MAX_ATTEMPTS 1000
+
+static CiStatement lock_stmt = {
+	.sql = "SELECT 1 FROM " CI_UNNEST("$2") " AS u (id)"
+	" JOIN contact_identity.contact c ON c.account_id OPERATOR(pg_catalog.=) $1"
+	" AND c.contact_id OPERATOR(pg_catalog.=) u.id"
+	" ORDER BY c.contact_id FOR NO KEY UPDATE OF c",
+	.expected = SPI_OK_SELECT, .nargs = 2, .argtypes = {INT4OID, INT8ARRAYOID}
+};
+
+/* The list of requests that is being played. */
+typedef struct Play
+{
+	const CiConfig *config;
+	CiRequest  *requests;
+	CiError    *given_errors;	/* of normalising, which stay */
+	CiResult   *results;
+	int			count;
+	CiWorld    *world;
+	int64	   *met;			/* live contacts, in order of id */
+	int			nmet;
+} Play;
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Loads what the requests touch and plays them on it, in order. */
+static void
+look(Play *play)
+{
+	CiWorld    *world;
+	int			n = 0;
+
+	for (int i = 0; i < play->count; i++)
+		play->requests[i].error = play->given_errors[i];
+	ci_push_snapshot();
+	world = ci_load_world(play->config, play->requests, play->count);
+	PopActiveSnapshot();
+	play->world = world;
+	play->met = palloc(sizeof(int64) * Max(1, world->ncontacts));
+	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
+	{
+		if (contact->state == CI_ANONYMOUS || contact->state == CI_IDENTIFIED)
+			play->met[n++] = contact->id;
+	}
+	play->nmet = n;
+	qsort(play->met, n, sizeof(int64), compare_ids);
+
+	for (int i = 0; i < play->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		ci_resolve_request(world, &play->requests[i], &play->results[i]);
+	}
+}
+
+/* Locks contacts, in order of id. */
+static void
+lock_contacts(const CiConfig *config, const int64 *ids, int count)
+{
+	Datum		values[2] = {Int32GetDatum(config->account_id)};
+	CiColumn	column;
+
+	if (count == 0)
+		return;
+	ci_column_init(&column, INT8OID);
+	for (int i = 0; i < count; i++)
+		ci_column_add_int64(&column, ids[i]);
+	values[1] = ci_column_array(&column);
+	ci_run(&lock_stmt, values, NULL, false);
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/* Whether all live contacts that were met are among those that are held. */
+static bool
+all_held(const Play *play, const int64 *held, int nheld)
+{
+	int			j = 0;
+
+	for (int i = 0; i < play->nmet; i++)
+	{
+		while (j < nheld && held[j] < play->met[i])
+			j++;
+		if (j == nheld || held[j] != play->met[i])
+			return false;
+	}
+	return true;
+}
+
+/*
+ * One attempt to write what looking has found.  False where a race was lost;
+ * then nothing may stay of it but what the caller rolls back.
+ */
+static bool
+attempt(Play *play)
+{
+	int64	   *held = play->met;
+	int			nheld = play->nmet;
+
+	/* With nothing to lock, what was looked at is as good as read again. */
+	if (nheld > 0)
+	{
+		lock_contacts(play->config, held, nheld);
+		look(play);
+		if (!all_held(play, held, nheld))
+			return false;
+	}
+	if (!ci_world_is_changed(play->world))
+		return true;
+	if (!ci_apply_claims(play->world))
+		return false;
+	ci_apply_world(play->world);
+	return true;
+}
+
+/* As attempt, in a subtransaction where one could leave something behind. */
+static bool
+attempt_safely(Play *play)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	bool		done;
+
+	/* A single claim that was lost has left nothing. */
+	if (play->nmet == 0 && ci_count_claims(play->world) <= 1)
+		return attempt(play);
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		done = attempt(play);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		/* Whoever catches the error ends his own subtransaction, not ours. */
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	if (done)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return done;
+}
+
+/*
+ * Plays requests and stores what they change.  The results point into memory
+ * of the current context.  Errors of requests are in them, and theirs alone.
+ * SPI must be connected and the owner be the current user.
+ */
+void
+ci_play(const CiConfig *config, CiRequest *requests, CiResult *results, int count)
+{
+	Play		play = {
+		.config = config,
+		.requests = requests,
+		.results = results,
+		.count = count
+	};
+
+	play.given_errors = palloc(sizeof(CiError) * Max(1, count));
+	for (int i = 0; i < count; i++)
+		play.given_errors[i] = requests[i].error;
+
+	for (int attempts = 1;; attempts++)
+	{
+		/* What a lost race has left in memory goes before the next one. */
+		MemoryContext context = attempts == 1 ? CurrentMemoryContext :
+			AllocSetContextCreate(CurrentMemoryContext, "contact_identity attempt",
+								  ALLOCSET_DEFAULT_SIZES);
+		MemoryContext outer = MemoryContextSwitchTo(context);
+		bool		done;
+
+		look(&play);
+		done = !ci_world_is_changed(play.world) || attempt_safely(&play);
+		MemoryContextSwitchTo(outer);
+		if (done)
+			return;
+		if (attempts > 1)
+			MemoryContextDelete(context);
+		if (attempts == MAX_ATTEMPTS)
+			ci_refuse(CI_RETRY, "could not get ahead of concurrent calls for the same contacts",
+					  "Try the call again.");
+		CHECK_FOR_INTERRUPTS();
+	}
+}

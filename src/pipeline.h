@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * pipeline.h
+ *	  read, normalise, load, resolve, apply: what every write goes through.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CI_PIPELINE_H
+#define CI_PIPELINE_H
+
+#include "utils/jsonb.h"
+
+#include "config.h"
+#include "statement.h"
+
+/* An identifier as it was given. */
+typedef struct CiRawIdentifier
+{
+	const char *kind;
+	const char *value;
+} CiRawIdentifier;
+
+/* A request as it was given; NULL and 0 stand for what was not. */
+typedef struct CiRawRequest
+{
+	CiOp		op;
+	const char *source;
+	const char *key;
+	const char *via;
+	CiRawIdentifier identifiers[CI_MAX_KINDS];
+	int			nidentifiers;
+	const Jsonb *attributes;
+	bool		has_contact_id;
+	int64		contact_id;
+	bool		verified;
+	bool		has_occurred_at;
+	TimestampTz occurred_at;
+	const char *actor;
+	bool		has_loser_id;
+	int64		loser_id;
+	bool		newer_wins;
+	bool		has_conflict_id;
+	int64		conflict_id;
+	bool		confirmed;
+	const char *list;
+	const char *channel;
+} CiRawRequest;
+
+/* request.c: read and normalise */
+extern void ci_prepare_request(const CiConfig *config, const CiRawRequest *raw, CiRequest *request);
+
+/* attribute.c: attributes as jsonb and in the working set */
+extern bool ci_read_attributes(const Jsonb *json, CiAttributes *attributes, CiError *err);
+extern void ci_load_attributes(const Jsonb *values, const Jsonb *times, CiAttributes *attributes);
+extern char *ci_attributes_json(const CiAttributes *attributes);
+extern char *ci_attribute_times_json(const CiAttributes *attributes);
+extern char *ci_json_string(const char *string);
+extern char *ci_canonical_json(const Jsonb *json);
+
+/* load.c */
+extern CiWorld *ci_load_world(const CiConfig *config, CiRequest *requests, int count);
+extern int64 *ci_live_contacts(const CiWorld *world, int *count);
+
+/* apply.c */
+extern bool ci_apply_claims(CiWorld *world);
+extern void ci_apply_world(CiWorld *world);
+extern int	ci_count_claims(const CiWorld *world);
+
+/* pipeline.c */
+extern void ci_play(const CiConfig *config, CiRequest *requests, CiResult *results, int count);
+
+#endif							/* CI_PIPELINE_H */

@@ -1,0 +1,339 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.c
+ *	  The one place that prepares and runs SQL, and says as whom.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "resolver.h"
+#include "statement.h"
+
+/* A first plan is good for so many runs, the next for so many times as many. */
+#define FIRST_PLAN_RUNS 16
+
+/*
+ * The table, view or sequence of ours with that name.  Where it is missing,
+ * setup() has not run.
+ */
+Oid
+ci_table(const char *name, bool missing_ok)
+{
+	Oid			schema = get_namespace_oid("contact_identity", true);
+	Oid			table = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+
+	if (!OidIsValid(table) && !missing_ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("contact_identity has no table \"%s\" in this database", name),
+				 errhint("Run SELECT contact_identity.setup() first, as the role that is to own the tables.")));
+	return table;
+}
+
+/*
+ * From here on statements run as the owner of the tables, as those of foreign
+ * keys do; what the caller may do has been checked before.  An error that ends
+ * the (sub)transaction puts the caller back by itself.
+ */
+void
+ci_become_owner(CiCaller *caller)
+{
+	Oid			table = ci_table("contact", false);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", table);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	GetUserIdAndSecContext(&caller->role, &caller->context);
+	SetUserIdAndSecContext(owner, caller->context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_NOFORCE_RLS);
+}
+
+/* Back to whoever called. */
+void
+ci_become_caller(const CiCaller *caller)
+{
+	SetUserIdAndSecContext(caller->role, caller->context);
+}
+
+/* The next number of a sequence of ours. */
+int64
+ci_next_value(const char *sequence)
+{
+	return nextval_internal(ci_table(sequence, false), false);
+}
+
+/* Makes one snapshot of now the active one, for several reading statements. */
+void
+ci_push_snapshot(void)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+/* Prepares a statement on its first use. */
+static void
+prepare(CiStatement *stmt)
+{
+	SPIPlanPtr	plan = SPI_prepare_cursor(stmt->sql, stmt->nargs, stmt->argtypes,
+										  stmt->free_plan ? 0 : CURSOR_OPT_GENERIC_PLAN);
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_cursor returned %s for: %s",
+			 SPI_result_code_string(SPI_result), stmt->sql);
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed for: %s", stmt->sql);
+
+	/* Publish it last: an error above must leave nothing half made. */
+	stmt->planned = false;
+	stmt->runs = 0;
+	stmt->good_for = stmt->good_for == 0 ? FIRST_PLAN_RUNS : stmt->good_for * FIRST_PLAN_RUNS;
+	stmt->plan = plan;
+}
+
+/* Forgets a plan that was made for much smaller tables, if nobody runs it. */
+static void
+forget_plan(CiStatement *stmt)
+{
+	if (stmt->active_in != CI_LOCAL_XID)
+		stmt->active = 0;		/* an error ended them */
+	if (stmt->active > 0)
+		return;
+	SPI_freeplan(stmt->plan);
+	stmt->plan = NULL;
+}
+
+/*
+ * A plan is made when the tables are often still empty, and must be as good
+ * when they are large: every row that we want is found by its key, so nothing
+ * else is offered to the planner.  Where that still leaves a choice, between
+ * two indexes, the plan is made again after some runs, at growing distances.
+ */
+static int
+allow_only_keys(void)
+{
+	static const char *const off[] = {
+		"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit"
+	};
+	int			nest_level = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(off); i++)
+		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	return nest_level;
+}
+
+/*
+ * Runs a statement and answers the number of rows; they are in SPI_tuptable.
+ * A reading one sees the active snapshot.  SPI must be connected.
+ */
+uint64
+ci_run(CiStatement *stmt, Datum *values, const char *nulls, bool read_only)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			nest_level = 0;
+	int			result;
+
+	if (stmt->plan != NULL && !stmt->free_plan && stmt->runs >= stmt->good_for)
+		forget_plan(stmt);
+	if (stmt->plan == NULL)
+		prepare(stmt);
+	if (stmt->active_in != CI_LOCAL_XID)
+		stmt->active = 0;
+	stmt->active_in = CI_LOCAL_XID;
+	stmt->active++;
+	stmt->runs++;
+	if (!stmt->free_plan && (!stmt->planned || !SPI_plan_is_valid(stmt->plan)))
+		nest_level = allow_only_keys();
+	result = SPI_execute_plan(stmt->plan, values, nulls, read_only, 0);
+	if (result != stmt->expected)
+		elog(ERROR, "SPI_execute_plan returned %s for: %s",
+			 SPI_result_code_string(result), stmt->sql);
+	if (nest_level != 0)
+		AtEOXact_GUC(true, nest_level);
+	stmt->planned = true;
+	stmt->active--;
+
+	/* SPI leaves us in a context of its own. */
+	MemoryContextSwitchTo(context);
+	return SPI_processed;
+}
+
+/*
+ * Returns the rows of a statement, as the owner sees them in the caller's
+ * snapshot, from a set-returning function.  Its columns are the function's.
+ */
+void
+ci_return_rows(FunctionCallInfo fcinfo, CiStatement *stmt, Datum *values, const char *nulls)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	CiCaller	caller;
+	uint64		count;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	ci_become_owner(&caller);
+	SPI_connect();
+	count = ci_run(stmt, values, nulls, true);
+	for (uint64 i = 0; i < count; i++)
+		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+	SPI_finish();
+	ci_become_caller(&caller);
+}
+
+/* An empty column of a type. */
+void
+ci_column_init(CiColumn *column, Oid type)
+{
+	memset(column, 0, sizeof(CiColumn));
+	column->type = type;
+}
+
+/* Adds a value to a column. */
+void
+ci_column_add(CiColumn *column, Datum value, bool isnull)
+{
+	if (column->count == column->size)
+	{
+		column->size = Max(8, column->size * 2);
+		if (column->values == NULL)
+		{
+			column->values = palloc(column->size * sizeof(Datum));
+			column->nulls = palloc(column->size * sizeof(bool));
+		}
+		else
+		{
+			column->values = repalloc_huge(column->values, column->size * sizeof(Datum));
+			column->nulls = repalloc_huge(column->nulls, column->size * sizeof(bool));
+		}
+	}
+	column->values[column->count] = value;
+	column->nulls[column->count++] = isnull;
+}
+
+/* Adds a text, or null. */
+void
+ci_column_add_text(CiColumn *column, const char *value)
+{
+	ci_column_add(column, value == NULL ? (Datum) 0 : CStringGetTextDatum(value), value == NULL);
+}
+
+/* Adds a number. */
+void
+ci_column_add_int64(CiColumn *column, int64 value)
+{
+	ci_column_add(column, Int64GetDatum(value), false);
+}
+
+/* Adds an id, or null for 0. */
+void
+ci_column_add_id(CiColumn *column, int64 value)
+{
+	ci_column_add(column, Int64GetDatum(value), value == 0);
+}
+
+/* Adds a truth value. */
+void
+ci_column_add_bool(CiColumn *column, bool value)
+{
+	ci_column_add(column, BoolGetDatum(value), false);
+}
+
+/* Adds a time, or null. */
+void
+ci_column_add_time(CiColumn *column, int64 value)
+{
+	ci_column_add(column, TimestampTzGetDatum(value), value == CI_NO_TIME);
+}
+
+/* The column as an array. */
+Datum
+ci_column_array(const CiColumn *column)
+{
+	int			dims[1] = {column->count};
+	int			lower[1] = {1};
+	int16		length;
+	bool		by_value;
+	char		align;
+
+	get_typlenbyvalalign(column->type, &length, &by_value, &align);
+	return PointerGetDatum(construct_md_array(column->values, column->nulls,
+											  column->count == 0 ? 0 : 1, dims, lower,
+											  column->type, length, by_value, align));
+}
+
+/* A column of a row that SPI read. */
+Datum
+ci_get_datum(HeapTuple tuple, int column, bool *isnull)
+{
+	return SPI_getbinval(tuple, SPI_tuptable->tupdesc, column, isnull);
+}
+
+/* A text column, or NULL. */
+char *
+ci_get_text(HeapTuple tuple, int column)
+{
+	bool		isnull;
+	Datum		value = ci_get_datum(tuple, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* A bigint column; 0 for null. */
+int64
+ci_get_int64(HeapTuple tuple, int column)
+{
+	bool		isnull;
+	Datum		value = ci_get_datum(tuple, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+/* An integer column; 0 for null. */
+int32
+ci_get_int32(HeapTuple tuple, int column)
+{
+	bool		isnull;
+	Datum		value = ci_get_datum(tuple, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+/* A boolean column; false for null. */
+bool
+ci_get_bool(HeapTuple tuple, int column)
+{
+	bool		isnull;
+	Datum		value = ci_get_datum(tuple, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+/* A timestamptz column; CI_NO_TIME for null. */
+int64
+ci_get_time(HeapTuple tuple, int column)
+{
+	bool		isnull;
+	Datum		value = ci_get_datum(tuple, column, &isnull);
+
+	return isnull ? CI_NO_TIME : DatumGetTimestampTz(value);
+}

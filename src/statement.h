@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.h
+ *	  SQL statements that are prepared once, and arrays as their arguments.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CI_STATEMENT_H
+#define CI_STATEMENT_H
+
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "storage/lock.h"
+
+#define CI_MAX_ARGS 32
+
+/*
+ * The rows of arrays, to be joined with a table by its key.  The limit makes
+ * the planner expect one row.  A reading statement joins them with
+ *	CROSS JOIN LATERAL (SELECT ... WHERE key = u.key OFFSET 0)
+ * which cannot be planned otherwise than as look-ups.
+ */
+#define CI_UNNEST(argument) \
+	"(SELECT * FROM pg_catalog.unnest(" argument ") LIMIT pg_catalog.cardinality(" argument "))"
+#define CI_UNNEST2 \
+	"(SELECT * FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[])" \
+	" LIMIT pg_catalog.cardinality($2))"
+
+/*
+ * A statement of ours.  The first two or three fields are given where it is
+ * defined, the rest is kept by ci_run.
+ */
+typedef struct CiStatement
+{
+	const char *sql;
+	int			expected;		/* SPI_OK_... */
+	int			nargs;
+	Oid			argtypes[CI_MAX_ARGS];
+	bool		free_plan;		/* the planner may choose; else by key only */
+	SPIPlanPtr	plan;
+	bool		planned;
+	uint64		runs;			/* of this plan */
+	uint64		good_for;		/* runs, then it is made again */
+	int			active;			/* runs that are under way ... */
+	LocalTransactionId active_in;	/* ... in this transaction */
+} CiStatement;
+
+/* Whom to go back to. */
+typedef struct CiCaller
+{
+	Oid			role;
+	int			context;
+} CiCaller;
+
+/* Values of one type, to become an array. */
+typedef struct CiColumn
+{
+	Oid			type;
+	int			count;
+	int			size;
+	Datum	   *values;
+	bool	   *nulls;
+} CiColumn;
+
+/* statement.c */
+extern void ci_become_owner(CiCaller *caller);
+extern void ci_become_caller(const CiCaller *caller);
+extern Oid	ci_table(const char *name, bool missing_ok);
+extern int64 ci_next_value(const char *sequence);
+extern uint64 ci_run(CiStatement *stmt, Datum *values, const char *nulls, bool read_only);
+extern void ci_push_snapshot(void);
+extern void ci_return_rows(FunctionCallInfo fcinfo, CiStatement *stmt, Datum *values, const char *nulls);
+
+extern void ci_column_init(CiColumn *column, Oid type);
+extern void ci_column_add(CiColumn *column, Datum value, bool isnull);
+extern void ci_column_add_text(CiColumn *column, const char *value);
+extern void ci_column_add_int64(CiColumn *column, int64 value);
+extern void ci_column_add_id(CiColumn *column, int64 value);
+extern void ci_column_add_bool(CiColumn *column, bool value);
+extern void ci_column_add_time(CiColumn *column, int64 value);
+extern Datum ci_column_array(const CiColumn *column);
+
+extern char *ci_get_text(HeapTuple tuple, int column);
+extern int64 ci_get_int64(HeapTuple tuple, int column);
+extern int32 ci_get_int32(HeapTuple tuple, int column);
+extern bool ci_get_bool(HeapTuple tuple, int column);
+extern int64 ci_get_time(HeapTuple tuple, int column);
+extern Datum ci_get_datum(HeapTuple tuple, int column, bool *isnull);
+
+#endif							/* CI_STATEMENT_H */
