@@ -20,7 +20,6 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
-#include "compat.h"
 #include "pipeline.h"
 
 /* ---- Identifiers ---- */

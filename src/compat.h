@@ -26,4 +26,10 @@
 #include "varatt.h"
 #endif
 
+#if PG_VERSION_NUM >= 180000
+#define CI_NORETURN	pg_noreturn
+#else
+#define CI_NORETURN	pg_attribute_noreturn()
+#endif
+
 #endif							/* CI_COMPAT_H */

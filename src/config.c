@@ -25,7 +25,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "compat.h"
 #include "config.h"
 #include "statement.h"
 

@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 
+#include "compat.h"
 #include "resolver.h"
 
 extern int	ci_setting_account_id;
@@ -23,7 +24,7 @@ extern bool ci_normalize_identifier(const CiConfig *config, const CiKind *kind,
 
 /* error.c */
 extern int	ci_error_sqlstate(CiCode code);
-extern void ci_report_error(const CiError *err) pg_attribute_noreturn();
-extern void ci_refuse(CiCode code, const char *message, const char *hint) pg_attribute_noreturn();
+CI_NORETURN extern void ci_report_error(const CiError *err);
+CI_NORETURN extern void ci_refuse(CiCode code, const char *message, const char *hint);
 
 #endif							/* CI_CONFIG_H */

@@ -250,7 +250,12 @@ BEGIN
                h.contact_id,
                h.event,
                h.field_type,
-               h.field,
+               CASE h.field_type
+                   WHEN 'list' THEN coalesce((SELECT l.name FROM contact_identity.list l
+                                              WHERE l.account_id = h.account_id
+                                                AND l.list_id = h.field::integer), h.field)
+                   ELSE h.field
+               END AS field,
                h.old_value,
                h.new_value,
                h.source,
