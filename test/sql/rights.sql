@@ -1,0 +1,226 @@
+-- Who may do what: the owner of the tables is no superuser, and whoever calls
+-- needs the right to execute a function and no right on any table.
+SELECT current_database() AS home \gset
+CREATE DATABASE regress_contact_identity_rights TEMPLATE template0;
+CREATE ROLE regress_contact_identity_owner;
+CREATE ROLE regress_contact_identity_app;
+CREATE ROLE regress_contact_identity_nobody;
+\c regress_contact_identity_rights
+\set VERBOSITY terse
+SET client_min_messages = warning;
+
+-- fail: installing takes CREATE on the database
+SET SESSION AUTHORIZATION regress_contact_identity_owner;
+CREATE EXTENSION contact_identity;
+RESET SESSION AUTHORIZATION;
+GRANT CREATE ON DATABASE regress_contact_identity_rights TO regress_contact_identity_owner;
+SET SESSION AUTHORIZATION regress_contact_identity_owner;
+CREATE EXTENSION contact_identity;
+
+-- fail: there are no tables yet, and the hint says how to get them
+\set VERBOSITY default
+SELECT contact_identity.capture('push', 'browser');
+\echo :SQLSTATE
+\set VERBOSITY terse
+
+-- every other function says the same, also to arguments that mean nothing
+CREATE FUNCTION pg_temp.answer(routine regprocedure) RETURNS text LANGUAGE plpgsql AS
+$$
+BEGIN
+    EXECUTE (SELECT format('SELECT * FROM %s(%s)', p.oid::regproc, string_agg(
+                        CASE t WHEN 'integer'::regtype THEN '1' WHEN 'bigint'::regtype THEN '1'
+                               WHEN 'text'::regtype THEN quote_literal('email') ELSE 'NULL' END
+                        || '::' || t::regtype, ', ' ORDER BY n))
+             FROM pg_proc p LEFT JOIN unnest(p.proargtypes::oid[]) WITH ORDINALITY a (t, n) ON true
+             WHERE p.oid = routine GROUP BY p.oid);
+    RETURN 'none';
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE;
+END
+$$;
+SELECT p.oid::regprocedure AS routine, pg_temp.answer(p.oid) AS answer
+FROM pg_proc p
+WHERE p.pronamespace = 'contact_identity'::regnamespace AND p.prokind = 'f'
+  AND p.prorettype <> 'trigger'::regtype AND p.proname NOT IN ('setup', 'make_views')
+  AND pg_temp.answer(p.oid) <> '42P01'
+ORDER BY 1;
+SELECT count(*) > 15 AS many FROM pg_proc p
+WHERE p.pronamespace = 'contact_identity'::regnamespace AND pg_temp.answer(p.oid) = '42P01';
+
+-- the owner's default privileges give PUBLIC nothing of ours either
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO PUBLIC;
+SELECT contact_identity.setup();
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON SEQUENCES FROM PUBLIC;
+
+-- what is not the installer's
+SELECT c.oid::regclass, c.relowner::regrole FROM pg_class c
+WHERE c.relnamespace = 'contact_identity'::regnamespace AND c.relowner <> current_user::regrole;
+SELECT p.oid::regprocedure, p.proowner::regrole FROM pg_proc p
+WHERE p.pronamespace = 'contact_identity'::regnamespace AND p.proowner <> current_user::regrole;
+SELECT t.oid::regtype, t.typowner::regrole FROM pg_type t
+WHERE t.typnamespace = 'contact_identity'::regnamespace AND t.typowner <> current_user::regrole;
+SELECT n.nspowner::regrole FROM pg_namespace n WHERE n.nspname = 'contact_identity';
+
+-- what PUBLIC may do: execute no function, see no table, view or sequence
+SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+WHERE p.pronamespace = 'contact_identity'::regnamespace AND a.grantee = 0;
+SELECT c.oid::regclass, a.privilege_type FROM pg_class c,
+       aclexplode(coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))) a
+WHERE c.relnamespace = 'contact_identity'::regnamespace AND c.relkind NOT IN ('i', 'I', 'c') AND a.grantee = 0;
+SELECT a.privilege_type FROM pg_namespace n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+WHERE n.nspname = 'contact_identity' AND a.grantee = 0;
+
+-- setup() again changes nothing: no row of a catalog, no row of a table
+CREATE FUNCTION pg_temp.versions() RETURNS TABLE (catalog text, object oid, part bigint, version text)
+LANGUAGE sql AS
+$$
+    SELECT 'pg_class', c.oid, 0, c.xmin::text FROM pg_class c
+    WHERE c.relnamespace = 'contact_identity'::regnamespace
+    UNION ALL SELECT 'pg_attribute', a.attrelid, a.attnum, a.xmin::text
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relnamespace = 'contact_identity'::regnamespace
+    UNION ALL SELECT 'pg_proc', p.oid, 0, p.xmin::text FROM pg_proc p
+    WHERE p.pronamespace = 'contact_identity'::regnamespace
+    UNION ALL SELECT 'pg_type', t.oid, 0, t.xmin::text FROM pg_type t
+    WHERE t.typnamespace = 'contact_identity'::regnamespace
+    UNION ALL SELECT 'pg_constraint', o.oid, 0, o.xmin::text FROM pg_constraint o
+    WHERE o.connamespace = 'contact_identity'::regnamespace
+    UNION ALL SELECT 'pg_trigger', t.oid, 0, t.xmin::text
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = 'contact_identity'::regnamespace
+    UNION ALL SELECT 'pg_rewrite', r.oid, 0, r.xmin::text
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+    WHERE c.relnamespace = 'contact_identity'::regnamespace
+    UNION ALL SELECT 'pg_description', d.objoid, d.objsubid, d.xmin::text FROM pg_description d
+    UNION ALL SELECT 'account', 0, account_id, xmin::text FROM contact_identity.account
+    UNION ALL SELECT 'source', 0, row_number() OVER (ORDER BY source), xmin::text FROM contact_identity.source
+$$;
+CREATE TEMP TABLE before AS SELECT * FROM pg_temp.versions();
+SELECT contact_identity.setup();
+CREATE TEMP TABLE after AS SELECT * FROM pg_temp.versions();
+SELECT catalog FROM ((TABLE before EXCEPT TABLE after) UNION ALL (TABLE after EXCEPT TABLE before)) changed;
+SELECT count(*) > 500 AS compared FROM before;
+DROP TABLE before, after;
+
+-- fail: a role that has nothing cannot even name our functions
+SET SESSION AUTHORIZATION regress_contact_identity_nobody;
+SELECT contact_identity.capture('push', 'browser');
+-- fail: the schema alone gives nothing
+RESET SESSION AUTHORIZATION;
+GRANT USAGE ON SCHEMA contact_identity TO regress_contact_identity_nobody, regress_contact_identity_app;
+SET SESSION AUTHORIZATION regress_contact_identity_nobody;
+SELECT contact_identity.capture('push', 'browser');
+SELECT * FROM contact_identity.contacts;
+SELECT * FROM contact_identity.contact;
+SELECT contact_identity.setup();
+
+-- two functions and no table: enough to identify
+SET SESSION AUTHORIZATION regress_contact_identity_owner;
+GRANT EXECUTE ON FUNCTION contact_identity.capture, contact_identity.identify TO regress_contact_identity_app;
+SET SESSION AUTHORIZATION regress_contact_identity_app;
+SELECT c.oid::regclass FROM pg_class c
+WHERE c.relnamespace = 'contact_identity'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+  AND has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES');
+SELECT contact_identity.capture('push', 'browser') = contact_identity.capture('push', 'browser') AS same;
+SELECT outcome FROM contact_identity.identify('push', 'browser', email => 'ann@example.org');
+-- fail: the other functions, the views and the tables are not granted
+SELECT * FROM contact_identity.merge(1, 2, 'agent');
+SELECT * FROM contact_identity.contacts;
+SELECT contact_identity.resolve(1);
+INSERT INTO contact_identity.identifier DEFAULT VALUES;
+-- history names who called [10.1]
+RESET SESSION AUTHORIZATION;
+SELECT DISTINCT role FROM contact_identity.history;
+
+-- the caller is himself again after each call, after an error that a block
+-- caught, and after one that a savepoint undid
+SET SESSION AUTHORIZATION regress_contact_identity_app;
+DO $$
+BEGIN
+    BEGIN
+        PERFORM contact_identity.identify('push', 'browser', email => 'malformed');
+    EXCEPTION WHEN invalid_parameter_value THEN
+        RAISE WARNING 'caught as %', current_user;
+    END;
+    PERFORM contact_identity.capture('push', 'browser 2');
+    RAISE WARNING 'called as %', current_user;
+    PERFORM count(*) FROM contact_identity.contact;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING '% may not read the table', current_user;
+END
+$$;
+BEGIN;
+SAVEPOINT s;
+SELECT contact_identity.capture('nothing', 'browser');
+ROLLBACK TO SAVEPOINT s;
+SELECT current_user;
+SELECT contact_identity.capture('push', 'browser 3') > 0 AS captured;
+SELECT current_user;
+-- fail
+SELECT count(*) FROM contact_identity.contact;
+ROLLBACK;
+SELECT current_user;
+
+-- a view can be granted, with the function that says which accounts to show
+SET SESSION AUTHORIZATION regress_contact_identity_owner;
+GRANT SELECT ON contact_identity.contacts, contact_identity.contact_counts TO regress_contact_identity_app;
+GRANT EXECUTE ON FUNCTION contact_identity.readable_accounts TO regress_contact_identity_app;
+SET SESSION AUTHORIZATION regress_contact_identity_app;
+SELECT state, email FROM contact_identity.contacts ORDER BY contact_id;
+SELECT identified, home_total FROM contact_identity.contact_counts;
+-- fail: not for writing
+UPDATE contact_identity.contact SET state = 'erased';
+
+-- fail: whoever may not create in the schema cannot set up either
+SET SESSION AUTHORIZATION regress_contact_identity_owner;
+GRANT EXECUTE ON FUNCTION contact_identity.setup, contact_identity.make_views TO regress_contact_identity_nobody;
+SET SESSION AUTHORIZATION regress_contact_identity_nobody;
+SELECT contact_identity.setup();
+SET SESSION AUTHORIZATION regress_contact_identity_owner;
+
+-- fail: the views use the extension's functions
+DROP EXTENSION contact_identity;
+-- with CASCADE the functions and views go, the tables and their rows stay
+SELECT contact_identity.capture('push', 'browser') AS browser \gset
+DROP EXTENSION contact_identity CASCADE;
+SELECT to_regclass('contact_identity.contacts') AS view,
+       (SELECT count(*) FROM pg_proc WHERE pronamespace = 'contact_identity'::regnamespace) AS functions,
+       (SELECT count(*) FROM contact_identity.contact) AS contacts,
+       (SELECT count(*) FROM contact_identity.identifier) AS identifiers;
+
+-- fail: the schema is no place for an extension while others may create in it
+GRANT CREATE ON SCHEMA contact_identity TO regress_contact_identity_app;
+CREATE EXTENSION contact_identity;
+REVOKE CREATE ON SCHEMA contact_identity FROM regress_contact_identity_app;
+-- fail: nor for another role's
+RESET SESSION AUTHORIZATION;
+GRANT CREATE ON DATABASE regress_contact_identity_rights TO regress_contact_identity_nobody;
+SET SESSION AUTHORIZATION regress_contact_identity_nobody;
+CREATE EXTENSION contact_identity;
+
+-- its owner resumes, in the same session
+SET SESSION AUTHORIZATION regress_contact_identity_owner;
+CREATE EXTENSION contact_identity;
+SELECT contact_identity.setup();
+SELECT contact_identity.capture('push', 'browser') = :browser AS same;
+SELECT outcome FROM contact_identity.identify('push', 'browser', email => 'ann@example.org');
+SELECT contact_identity.capture('push', 'browser 4') > :browser AS new;
+SELECT state, email FROM contact_identity.contacts ORDER BY contact_id;
+SELECT identified, home_total FROM contact_identity.contact_counts;
+SELECT * FROM contact_identity.check_integrity();
+-- and in another one; the rights on functions are to be granted again
+\c -
+\set VERBOSITY terse
+SET SESSION AUTHORIZATION regress_contact_identity_app;
+SELECT contact_identity.capture('push', 'browser');
+SET SESSION AUTHORIZATION regress_contact_identity_owner;
+GRANT EXECUTE ON FUNCTION contact_identity.capture TO regress_contact_identity_app;
+SET SESSION AUTHORIZATION regress_contact_identity_app;
+SELECT contact_identity.capture('push', 'browser') = :browser AS same;
+
+RESET SESSION AUTHORIZATION;
+\c :home
+DROP DATABASE regress_contact_identity_rights;
+DROP ROLE regress_contact_identity_owner, regress_contact_identity_app, regress_contact_identity_nobody;
