@@ -31,15 +31,12 @@ PG_FUNCTION_INFO_V1(ci_remove_from_list);
 PG_FUNCTION_INFO_V1(ci_normalize);
 PG_FUNCTION_INFO_V1(ci_create_account);
 
-/* One call: its memory, and who asked. */
+/* A call with its one request. */
 typedef struct Call
 {
-	MemoryContext context;
-	MemoryContext outer;
-	CiCaller	caller;
-	const CiConfig *config;
-	CiRequest  *request;
-	CiResult   *result;
+	CiCall		common;
+	CiRequest	request;
+	CiResult	result;
 } Call;
 
 /* A text argument, or NULL. */
@@ -50,11 +47,11 @@ text_argument(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * Opens a call on an account.  From here to end_call memory is the call's and
- * statements are the owner's.
+ * Opens a call on an account.  From here to ci_end_call memory is the call's
+ * and statements are the owner's.
  */
-static void
-begin_call(Call *call, FunctionCallInfo fcinfo, int account_argno)
+void
+ci_begin_call(CiCall *call, FunctionCallInfo fcinfo, int account_argno)
 {
 	int			account_id = ci_account_argument(fcinfo, account_argno);
 
@@ -66,70 +63,90 @@ begin_call(Call *call, FunctionCallInfo fcinfo, int account_argno)
 	call->config = ci_get_config(account_id);
 }
 
-/* Plays one request; its error is raised. */
-static void
-play(Call *call, const CiRawRequest *raw)
-{
-	call->request = palloc(sizeof(CiRequest));
-	call->result = palloc(sizeof(CiResult));
-	ci_prepare_request(call->config, raw, call->request);
-	if (call->request->error.code == CI_OK)
-		ci_play(call->config, call->request, call->result, 1);
-	if (call->request->error.code != CI_OK)
-		ci_report_error(&call->request->error);
-}
-
-/* Closes a call.  The results are there until the context is deleted. */
-static void
-end_call(Call *call)
+/* Closes a call.  What it made is there until its context is deleted. */
+void
+ci_end_call(CiCall *call)
 {
 	MemoryContextSwitchTo(call->outer);
 	SPI_finish();
 	ci_become_caller(&call->caller);
 }
 
+/* Plays one request; its error is raised. */
+static void
+play(Call *call, const CiRawRequest *raw)
+{
+	ci_prepare_request(call->common.config, raw, &call->request);
+	if (call->request.error.code == CI_OK)
+		ci_play(call->common.config, &call->request, &call->result, 1);
+	if (call->request.error.code != CI_OK)
+		ci_report_error(&call->request.error);
+}
+
 /* Ends a call whose answer is whether it changed anything. */
 static Datum
 return_changed(Call *call)
 {
-	bool		changed = call->result->outcome != CI_OUTCOME_UNCHANGED;
+	bool		changed = call->result.outcome != CI_OUTCOME_UNCHANGED;
 
-	end_call(call);
-	MemoryContextDelete(call->context);
+	ci_end_call(&call->common);
+	MemoryContextDelete(call->common.context);
 	PG_RETURN_BOOL(changed);
 }
 
-/* Ends a call with its result row (RULES 4.17). */
-static Datum
-return_result(Call *call, FunctionCallInfo fcinfo)
+/* The columns of identify_result (RULES 4.17). */
+void
+ci_result_row(int number, const CiRequest *request, const CiResult *result,
+			  Datum *values, bool *nulls)
 {
-	const CiResult *result = call->result;
-	TupleDesc	desc;
-	Datum		values[7] = {0};
-	bool		nulls[7] = {false};
+	bool		failed = request->error.code != CI_OK;
 	CiColumn	conflicts;
 	CiColumn	ignored;
-	HeapTuple	tuple;
 
-	end_call(call);
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	memset(nulls, failed, sizeof(bool) * CI_RESULT_COLUMNS);
+	memset(values, 0, sizeof(Datum) * CI_RESULT_COLUMNS);
+	values[0] = Int32GetDatum(number);
+	nulls[0] = false;
+	nulls[6] = !failed;
+	if (failed)
+	{
+		const CiError *error = &request->error;
+
+		values[6] = CStringGetTextDatum(psprintf("%s: %s%s%s", unpack_sql_state(ci_error_sqlstate(error->code)),
+												 error->message, error->detail == NULL ? "" : ": ",
+												 error->detail == NULL ? "" : error->detail));
+		return;
+	}
 	ci_column_init(&conflicts, INT8OID);
 	ci_column_init(&ignored, TEXTOID);
 	for (int i = 0; i < result->nconflicts; i++)
 		ci_column_add_int64(&conflicts, result->conflicts[i]->id);
 	for (int i = 0; i < result->nignored; i++)
 		ci_column_add_text(&ignored, result->ignored[i]);
-	values[0] = Int32GetDatum(1);
-	values[1] = Int64GetDatum(result->contact->id);
+	values[1] = Int64GetDatum(result->contact == NULL ? 0 : result->contact->id);
+	nulls[1] = result->contact == NULL;
 	values[2] = CStringGetTextDatum(ci_outcome_name(result->outcome));
 	values[3] = Int64GetDatum(result->merged == NULL ? 0 : result->merged->id);
 	nulls[3] = result->merged == NULL;
 	values[4] = ci_column_array(&conflicts);
 	values[5] = ci_column_array(&ignored);
-	nulls[6] = true;
+}
+
+/* Ends a call with its result row. */
+static Datum
+return_result(Call *call, FunctionCallInfo fcinfo)
+{
+	TupleDesc	desc;
+	Datum		values[CI_RESULT_COLUMNS];
+	bool		nulls[CI_RESULT_COLUMNS];
+	HeapTuple	tuple;
+
+	ci_end_call(&call->common);
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	ci_result_row(1, &call->request, &call->result, values, nulls);
 	tuple = heap_form_tuple(BlessTupleDesc(desc), values, nulls);
-	MemoryContextDelete(call->context);
+	MemoryContextDelete(call->common.context);
 	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
 }
 
@@ -141,7 +158,7 @@ ci_capture(PG_FUNCTION_ARGS)
 	Call		call;
 	int64		contact_id;
 
-	begin_call(&call, fcinfo, 5);
+	ci_begin_call(&call.common, fcinfo, 5);
 	raw.source = text_argument(fcinfo, 0);
 	raw.key = text_argument(fcinfo, 1);
 	raw.attributes = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
@@ -149,9 +166,9 @@ ci_capture(PG_FUNCTION_ARGS)
 	raw.has_occurred_at = !PG_ARGISNULL(4);
 	raw.occurred_at = raw.has_occurred_at ? PG_GETARG_TIMESTAMPTZ(4) : 0;
 	play(&call, &raw);
-	contact_id = call.result->contact->id;
-	end_call(&call);
-	MemoryContextDelete(call.context);
+	contact_id = call.result.contact->id;
+	ci_end_call(&call.common);
+	MemoryContextDelete(call.common.context);
 	PG_RETURN_INT64(contact_id);
 }
 
@@ -166,7 +183,7 @@ ci_identify(PG_FUNCTION_ARGS)
 	CiRawRequest raw = {.op = CI_OP_IDENTIFY};
 	Call		call;
 
-	begin_call(&call, fcinfo, 13);
+	ci_begin_call(&call.common, fcinfo, 13);
 	raw.source = text_argument(fcinfo, 0);
 	raw.key = text_argument(fcinfo, 1);
 	for (int i = 0; i < lengthof(kinds); i++)
@@ -194,7 +211,7 @@ change_key(FunctionCallInfo fcinfo, CiOp op)
 	CiRawRequest raw = {.op = op};
 	Call		call;
 
-	begin_call(&call, fcinfo, 3);
+	ci_begin_call(&call.common, fcinfo, 3);
 	raw.source = text_argument(fcinfo, 0);
 	raw.key = text_argument(fcinfo, 1);
 	raw.via = text_argument(fcinfo, 2);
@@ -227,7 +244,7 @@ ci_promote(PG_FUNCTION_ARGS)
 	CiRawRequest raw = {.op = CI_OP_PROMOTE};
 	Call		call;
 
-	begin_call(&call, fcinfo, 3);
+	ci_begin_call(&call.common, fcinfo, 3);
 	raw.has_conflict_id = !PG_ARGISNULL(0);
 	raw.conflict_id = raw.has_conflict_id ? PG_GETARG_INT64(0) : 0;
 	raw.actor = text_argument(fcinfo, 1);
@@ -243,7 +260,7 @@ ci_dismiss(PG_FUNCTION_ARGS)
 	CiRawRequest raw = {.op = CI_OP_DISMISS};
 	Call		call;
 
-	begin_call(&call, fcinfo, 2);
+	ci_begin_call(&call.common, fcinfo, 2);
 	raw.has_conflict_id = !PG_ARGISNULL(0);
 	raw.conflict_id = raw.has_conflict_id ? PG_GETARG_INT64(0) : 0;
 	raw.actor = text_argument(fcinfo, 1);
@@ -258,7 +275,7 @@ ci_merge(PG_FUNCTION_ARGS)
 	CiRawRequest raw = {.op = CI_OP_MERGE};
 	Call		call;
 
-	begin_call(&call, fcinfo, 4);
+	ci_begin_call(&call.common, fcinfo, 4);
 	raw.has_contact_id = !PG_ARGISNULL(0);
 	raw.contact_id = raw.has_contact_id ? PG_GETARG_INT64(0) : 0;
 	raw.has_loser_id = !PG_ARGISNULL(1);
@@ -276,7 +293,7 @@ change_reach(FunctionCallInfo fcinfo, CiOp op)
 	CiRawRequest raw = {.op = op};
 	Call		call;
 
-	begin_call(&call, fcinfo, 3);
+	ci_begin_call(&call.common, fcinfo, 3);
 	raw.has_contact_id = !PG_ARGISNULL(0);
 	raw.contact_id = raw.has_contact_id ? PG_GETARG_INT64(0) : 0;
 	raw.channel = raw.list = text_argument(fcinfo, 1);
@@ -316,11 +333,11 @@ ci_normalize(PG_FUNCTION_ARGS)
 	CiNormalized normalized;
 	const CiKind *kind;
 	CiError		error;
-	Call		call;
+	CiCall		call;
 	const char *name;
 	text	   *result;
 
-	begin_call(&call, fcinfo, 2);
+	ci_begin_call(&call, fcinfo, 2);
 	name = text_argument(fcinfo, 0);
 	kind = name == NULL ? NULL : ci_find_kind(call.config, name);
 	if (kind == NULL)
@@ -329,7 +346,7 @@ ci_normalize(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1) &&
 		!ci_normalize_identifier(call.config, kind, text_argument(fcinfo, 1), &normalized, &error))
 		ci_report_error(&error);
-	end_call(&call);
+	ci_end_call(&call);
 	result = PG_ARGISNULL(1) ? NULL : cstring_to_text(normalized.value);
 	MemoryContextDelete(call.context);
 	if (result == NULL)

@@ -46,6 +46,26 @@ typedef struct CiRawRequest
 	const char *channel;
 } CiRawRequest;
 
+/* A call from SQL: its memory, and who asked. */
+typedef struct CiCall
+{
+	MemoryContext context;
+	MemoryContext outer;
+	CiCaller	caller;
+	const CiConfig *config;
+} CiCall;
+
+#define CI_RESULT_COLUMNS 7
+
+/* functions.c: what every function of SQL begins and ends with */
+extern void ci_begin_call(CiCall *call, FunctionCallInfo fcinfo, int account_argno);
+extern void ci_end_call(CiCall *call);
+extern void ci_result_row(int number, const CiRequest *request, const CiResult *result,
+						  Datum *values, bool *nulls);
+
+/* batch.c: requests as jsonb */
+extern bool ci_read_request(JsonbContainer *object, CiRawRequest *raw, CiError *error);
+
 /* request.c: read and normalise */
 extern void ci_prepare_request(const CiConfig *config, const CiRawRequest *raw, CiRequest *request);
 

@@ -30,6 +30,14 @@ COMMENT ON FUNCTION contact_identity.identify(text, text, text, text, text, text
     'Says who a visitor is and stores what was given (RULES 3 and 4). occurred_at: when it was said, null for now.'
     ' 22023: malformed; 23505: value of another contact, where the source refuses; P0002: no such contact; 54000: too large.';
 
+CREATE FUNCTION contact_identity.identify_batch(
+    requests jsonb, account_id integer DEFAULT NULL) RETURNS SETOF contact_identity.identify_result
+LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1000 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_identify_batch';
+COMMENT ON FUNCTION contact_identity.identify_batch(jsonb, integer) IS
+    'Plays an array of objects with the arguments of identify() and op (identify, capture, subscribe, unsubscribe, logout):'
+    ' a row for each, in order; a bad request has its error there and stops nobody else.';
+
 CREATE FUNCTION contact_identity.subscribe(
     source text, key text, via text DEFAULT NULL, account_id integer DEFAULT NULL) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
