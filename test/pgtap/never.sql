@@ -1,0 +1,298 @@
+-- RULES 9: what must never be, and that check_integrity() sees it when it is.
+BEGIN;
+\ir words.psql
+SELECT plan(68);
+
+-------------------------------------------------------------- a long mixed scene
+-- 1000 calls over few people, keys and values, so that they meet: every kind of
+-- call, with and without time, in all orders.  The numbers repeat from run to run.
+INSERT INTO list (account_id, name) VALUES (1, 'Friends');
+INSERT INTO source (account_id, source, key_kind, makes, same_value, other_contact, mode)
+VALUES (1, 'crm', 'visitor', 'conversations', 'primary_wins', 'move', 'login');
+SELECT create_account(1002, 'another') \g /dev/null
+CREATE TABLE outcome (what text, outcome text);
+CREATE FUNCTION pick(anyarray) RETURNS anyelement LANGUAGE sql AS
+$$ SELECT $1[1 + floor(random() * cardinality($1))::integer] $$;
+CREATE PROCEDURE act() LANGUAGE plpgsql AS $$
+DECLARE
+    what text := pick('{capture,capture,identify,identify,identify,identify,identify,identify,identify,merge,merge,reach,key,settle}'::text[]);
+    account integer := pick('{1,1,1,1,1002}'::integer[]);
+    source text := pick('{conversations,conversations,push,push,shop,api,crm}'::text[]);
+    at timestamptz := pick(ARRAY[NULL, NULL, day(pick('{1,2,3,4,5,6,7,8,9}'::integer[]))]);
+    via text;
+    key text;
+    who bigint;
+    other bigint;
+    answer text;
+BEGIN
+    IF account = 1002 AND source = 'crm' THEN
+        source := 'shop';
+    END IF;
+    IF source = 'conversations' THEN
+        via := pick('{NULL,chat,facebook,whatsapp}'::text[]);
+    END IF;
+    IF source NOT IN ('shop', 'api') THEN
+        key := 'k' || floor(random() * 30);
+    END IF;
+    who := (SELECT contact_id FROM contact_identity.contact AS c WHERE c.account_id = account ORDER BY random() LIMIT 1);
+    other := CASE WHEN random() < 0.05 THEN 2000000000000 ELSE
+        (SELECT contact_id FROM contact_identity.contact AS c WHERE c.account_id = account ORDER BY random() LIMIT 1) END;
+    CASE what
+    WHEN 'capture' THEN
+        answer := capture(source, key, CASE WHEN random() < 0.5 THEN jsonb_build_object(pick('{a,b,c}'::text[]), pick('{1,2,null}'::jsonb[])) END,
+                          via, at, account) IS NOT NULL;
+    WHEN 'identify' THEN
+        answer := (identify(source, CASE WHEN random() < 0.7 THEN key END,
+            email => CASE WHEN random() < 0.5 THEN 'm' || floor(random() * 40) || '@example.org' END,
+            phone => CASE WHEN random() < 0.3 THEN '+120655501' || 10 + floor(random() * 20) END,
+            ext_id => CASE WHEN random() < 0.3 THEN 'ext ' || floor(random() * 20) END,
+            whatsapp => CASE WHEN random() < 0.1 THEN '+120655501' || 10 + floor(random() * 20) END,
+            landline => CASE WHEN random() < 0.1 THEN '+120655501' || 10 + floor(random() * 20) END,
+            attributes => CASE WHEN random() < 0.5 THEN jsonb_build_object(pick('{a,b,c}'::text[]), pick('{1,2,3,null,"\"x\""}'::jsonb[]),
+                                                                            pick('{d,e}'::text[]), pick('{1,2}'::jsonb[])) END,
+            via => via, occurred_at => at, contact_id => CASE WHEN random() < 0.15 THEN who END,
+            verified => random() < 0.2, account_id => account)).outcome;
+    WHEN 'merge' THEN
+        answer := (merge(who, other, 'agent', random() < 0.5, account_id => account)).outcome;
+    WHEN 'reach' THEN
+        answer := CASE pick('{1,2,3,4}'::integer[])
+            WHEN 1 THEN block(who, pick('{email,sms,whatsapp,push}'::text[]), account_id => account)
+            WHEN 2 THEN unblock(who, pick('{email,sms,whatsapp,push}'::text[]), account_id => account)
+            WHEN 3 THEN add_to_list(who, pick('{Friends,Contacts active in Conversations}'::text[]), account_id => account)
+            ELSE remove_from_list(who, pick('{Friends,Contacts active in Conversations}'::text[]), account_id => account) END;
+    WHEN 'key' THEN
+        answer := CASE pick('{1,2,3}'::integer[])
+            WHEN 1 THEN subscribe('push', coalesce(key, 'k1'), account_id => account)
+            WHEN 2 THEN unsubscribe('push', coalesce(key, 'k1'), account_id => account)
+            ELSE logout(source, key, via, account_id => account) END;
+    ELSE
+        other := (SELECT conflict_id FROM contact_identity.conflict AS c WHERE c.account_id = account AND status = 'open' ORDER BY random() LIMIT 1);
+        answer := CASE WHEN random() < 0.6 THEN promote(other, 'agent', true, account) ELSE dismiss(other, 'agent', account) END;
+    END CASE;
+    INSERT INTO outcome VALUES (what, answer);
+EXCEPTION WHEN invalid_parameter_value OR unique_violation OR no_data_found THEN
+    INSERT INTO outcome VALUES (what, SQLSTATE);
+END $$;
+SELECT setseed(0.5) \g /dev/null
+DO $$ BEGIN
+    FOR i IN 1 .. 1000 LOOP
+        CALL act();
+    END LOOP;
+END $$;
+SELECT set_has($$ SELECT outcome FROM outcome $$,
+    $$ VALUES ('captured'), ('created'), ('identified'), ('merged'), ('switched'), ('updated'), ('unchanged'), ('22023'), ('23505'), ('P0002'), ('true') $$,
+    '[9.1] a scene in which everything happens')
+WHERE EXISTS (SELECT FROM outcome);
+SELECT is_empty('SELECT * FROM check_integrity()', '[9.1] check_integrity() finds no breach after it');
+
+-- The same without check_integrity().
+SELECT is_empty($$ SELECT account_id, kind, value FROM identifier GROUP BY 1, 2, 3 HAVING count(*) > 1 $$,
+    '[9.1] no value twice');
+SELECT is_empty($$ SELECT i.kind FROM identifier AS i LEFT JOIN contact AS c USING (account_id, contact_id)
+                   WHERE NOT i.parked AND c.state IS DISTINCT FROM 'anonymous' AND c.state IS DISTINCT FROM 'identified' $$,
+    '[9.2] every owner is live');
+SELECT is_empty($$ SELECT c.contact_id FROM contact AS c LEFT JOIN contact AS s ON s.account_id = c.account_id AND s.contact_id = c.survivor_id
+                   WHERE c.survivor_id IS NOT NULL AND coalesce(s.state, 'none') NOT IN ('anonymous', 'identified') $$,
+    '[9.3] every survivor is live: no chain and no loop');
+SELECT is_empty($$ SELECT c.contact_id FROM contact AS c WHERE c.state IN ('anonymous', 'identified')
+                   AND (c.state = 'identified') <> EXISTS (SELECT FROM identifiers AS i WHERE i.account_id = c.account_id
+                       AND i.contact_id = c.contact_id AND i.identifying) $$,
+    '[1.4] identified is who holds an identifying value');
+SELECT is_empty($$ SELECT a.contact_id FROM identifiers AS a WHERE a.identifying AND NOT a.is_primary AND NOT EXISTS
+                   (SELECT FROM identifiers AS p WHERE p.account_id = a.account_id AND p.contact_id = a.contact_id AND p.kind = a.kind
+                    AND p.is_primary) $$, '[4.4] no alias without a primary of its kind');
+SELECT results_eq($$ SELECT account_id, identified, anonymous_push, anonymous_conversations, listing_total, home_total
+                     FROM contact_counts ORDER BY account_id $$,
+    $$ SELECT a.account_id, count(*) FILTER (WHERE l.state = 'identified'), count(*) FILTER (WHERE l.state = 'anonymous'),
+              (SELECT count(*) FROM all_contacts AS x WHERE x.account_id = a.account_id) - count(l.contact_id), count(l.contact_id),
+              (SELECT count(*) FROM all_contacts AS x WHERE x.account_id = a.account_id)
+       FROM account AS a LEFT JOIN contacts AS l USING (account_id) GROUP BY a.account_id ORDER BY a.account_id $$,
+    '[9.5] the counts are the numbers of the rows');
+
+---------------------------------------------------- what the tables themselves refuse
+CALL given('ann', identify('conversations', 'ann', email => 'ann@example.org', phone => '+12065550201', attributes => '{"city": "Bonn"}'));
+CALL given('bob', identify('conversations', 'bob', email => 'bob@example.org', phone => '+12065550202', attributes => '{"city": "Bonn"}'));
+CALL given('cat', identify('shop', email => 'cat@example.org', landline => '+12065550203'));
+CALL given('dan', identify('shop', email => 'dan@example.org'));
+CALL given('eva', capture('conversations', 'eva'));
+CALL done(merge(id('ann'), id('cat'), 'agent'));
+CALL done(merge(id('bob'), id('dan'), 'agent'));
+CALL done(identify('conversations', 'bob', attributes => '{"city": "Ulm"}'));
+CALL done(block(id('bob'), 'sms', 'agent'));
+SELECT throws_ok(format($$ INSERT INTO identifier (account_id, kind, value, contact_id, is_primary, opted_in, verified, updated_at, source)
+    VALUES (1, 'email', 'bob@example.org', %s, false, false, false, now(), 'shop') $$, id('ann')), '23505', NULL,
+    '[9.1] a row written by hand does not make a value two contacts'' either');
+SELECT throws_ok(format($$ UPDATE identifier SET value = 'bob@example.org' WHERE account_id = 1 AND value = 'ann@example.org' $$), '23505', NULL,
+    '[9.1] nor one changed by hand');
+SELECT throws_ok(format($$ INSERT INTO identifier (account_id, kind, value, contact_id, is_primary, opted_in, verified, updated_at, source)
+    VALUES (1, 'email', 'ann.2@example.org', %s, true, false, false, now(), 'shop') $$, id('ann')), '23505', NULL,
+    '[9.1] and of a kind there is one primary');
+
+------------------------------------------------------- what check_integrity() finds
+-- breach(statement, rules): damage done by hand to tables that were sound is
+-- found, in a row for each breach, and nothing is left of it.  What is written
+-- by hand is a change without history [9.4] besides.
+CREATE FUNCTION breach(statement text, wanted text, description text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    found_rows text;
+    touched bigint;
+BEGIN
+    BEGIN
+        EXECUTE statement;
+        GET DIAGNOSTICS touched = ROW_COUNT;
+        SELECT string_agg(rule, ', ' ORDER BY rule) INTO found_rows FROM contact_identity.check_integrity();
+        RAISE SQLSTATE 'CI001';
+    EXCEPTION WHEN SQLSTATE 'CI001' THEN
+        NULL;
+    END;
+    RETURN is(coalesce(found_rows, 'nothing') || CASE WHEN touched = 0 THEN ', of a statement that changed nothing' ELSE '' END,
+              wanted, description);
+END $$;
+SELECT is_empty('SELECT * FROM check_integrity()', '[9.1] all is well before');
+
+SAVEPOINT damage;
+ALTER TABLE identifier DROP CONSTRAINT identifier_pkey;
+INSERT INTO identifier SELECT account_id, kind, value, id('bob'), false, opted_in, parked, verified, updated_at, source, given
+FROM identifier WHERE account_id = 1 AND value = 'ann@example.org';
+SELECT is((SELECT count(*) FROM check_integrity() WHERE rule = '9.1'), 1::bigint,
+    '[9.1] two contacts with the same value are found');
+ROLLBACK TO SAVEPOINT damage;
+
+SELECT breach(format($$ UPDATE identifier SET contact_id = %s WHERE account_id = 1 AND value = 'eva' $$, owner), '9.2, 9.4',
+    '[9.2] a key ' || what)
+FROM (VALUES (id('cat'), 'of an ended contact'), (2000000000000, 'of a contact that is not there')) AS o (owner, what);
+SELECT breach(format($$ UPDATE identifier SET contact_id = %s WHERE account_id = 1 AND value = '+12065550202' $$, owner), '9.2, 9.4',
+    '[9.2] an identifier ' || what)
+FROM (VALUES (id('cat'), 'of an ended contact'), (2000000000000, 'of a contact that is not there')) AS o (owner, what);
+
+SELECT breach(format($$ UPDATE contact SET survivor_id = %s WHERE contact_id = %s $$, id('dan'), id('cat')), '9.3, 9.4',
+    '[9.3] a chain of survivors');
+SELECT breach(format($$ UPDATE contact SET survivor_id = contact_id WHERE contact_id = %s $$, id('cat')), '9.3, 9.4',
+    '[9.3] a loop');
+SELECT breach(format($$ UPDATE contact SET survivor_id = 2000000000000 WHERE contact_id = %s $$, id('cat')), '9.3, 9.4',
+    '[9.3] a survivor that is not there');
+
+SELECT breach(format($$ UPDATE contact SET attributes = '{"city": "Ulm"}' WHERE contact_id = %s $$, id('ann')), '9.4',
+    '[9.4] an attribute changed without history');
+SELECT breach(format($$ UPDATE contact SET attributes = '{}', attribute_times = '{}' WHERE contact_id = %s $$, id('ann')), '9.4',
+    '[9.4] one removed');
+SELECT breach(format($$ UPDATE contact SET attributes = attributes || '{"zip": 1}', attribute_times = attribute_times || '{"zip": [1, "shop"]}'
+                        WHERE contact_id = %s $$, id('ann')), '9.4', '[9.4] one added');
+SELECT breach($$ UPDATE identifier SET value = 'ann.2@example.org' WHERE account_id = 1 AND value = 'ann@example.org' $$, '9.4, 9.4',
+    '[9.4] an identifier changed without history');
+SELECT breach($$ DELETE FROM identifier WHERE account_id = 1 AND value = '+12065550201' $$, '9.4', '[9.4] one removed');
+SELECT breach(format($$ INSERT INTO identifier (account_id, kind, value, contact_id, is_primary, opted_in, verified, updated_at, source)
+    VALUES (1, 'ext_id', 'ann', %s, true, false, false, now(), 'shop') $$, id('ann')), '9.4', '[9.4] one added');
+SELECT breach(format($$ UPDATE identifier SET contact_id = %s WHERE account_id = 1 AND value = 'eva' $$, id('ann')), '9.4',
+    '[9.4] a key given to another');
+SELECT breach(format($$ UPDATE identifier SET is_primary = NOT is_primary WHERE account_id = 1 AND value IN ('ann@example.org', 'cat@example.org') $$), '5.7, 9.4, 9.4',
+    '[9.4] primary and alias swapped');
+SELECT breach(format($$ DELETE FROM event WHERE contact_id = %s AND field = 'phone' $$, id('ann')), '9.4',
+    '[9.4] the history of an identifier removed');
+SELECT breach(format($$ DELETE FROM event WHERE contact_id = %s AND field = 'city' $$, id('ann')), '9.4',
+    '[9.4] the history of an attribute removed');
+SELECT breach(format($$ INSERT INTO event (account_id, contact_id, call_id, written_at, occurred_at, event, field_type, field, old_value, new_value)
+    SELECT account_id, contact_id, call_id, written_at, occurred_at, event, field_type, field, '"Bonn"', '"Ulm"'
+    FROM event WHERE contact_id = %s AND field = 'city' $$, id('ann')), '9.4',
+    '[9.4] history of an attribute that did not change');
+SELECT breach(format($$ INSERT INTO event (account_id, contact_id, call_id, written_at, occurred_at, event, field_type, field, new_value)
+    SELECT account_id, contact_id, call_id, written_at, occurred_at, event, field_type, 'whatsapp', '"+12065550209"'
+    FROM event WHERE contact_id = %s AND field = 'phone' $$, id('ann')), '9.4',
+    '[9.4] history of an identifier that is not there');
+SELECT breach($$ INSERT INTO contact (account_id, state, made, origin, created_at, updated_at, last_seen_at)
+    VALUES (1, 'anonymous', 'conversations', 'conversations', now(), now(), now());
+    UPDATE contact_count SET anonymous_conversations = anonymous_conversations + 1
+    WHERE part = (SELECT min(part) FROM contact_count WHERE account_id = 1) $$, '9.4',
+    '[9.4] a contact made without history');
+SELECT breach(format($$ INSERT INTO block VALUES (1, %s, 'email') $$, id('ann')), '9.4', '[9.4] a block without history');
+SELECT breach(format($$ DELETE FROM block WHERE contact_id = %s $$, id('bob')), '9.4',
+    '[9.4] a block lifted without history');
+SELECT breach(format($$ UPDATE list_member SET subscribed = false WHERE contact_id = %s $$, id('bob')), '9.4',
+    '[9.4] a list left without history');
+SELECT breach(format($$ DELETE FROM list_member WHERE contact_id = %s $$, id('bob')), '9.4',
+    '[9.4] a list membership removed');
+SELECT breach(format($$ UPDATE conflict SET status = 'dismissed', settled_at = now() WHERE contact_id = %s AND field = 'city' $$, id('bob')), '9.4',
+    '[9.4] a conflict settled without history');
+SELECT breach(format($$ DELETE FROM conflict WHERE contact_id = %s AND field = 'city' $$, id('bob')), '9.4',
+    '[9.4] a conflict removed');
+
+SELECT breach($$ UPDATE contact_count SET identified = identified + 1 WHERE part = (SELECT min(part) FROM contact_count WHERE account_id = 1) $$,
+    '9.5', '[9.5] a count of identified contacts that is wrong');
+SELECT breach($$ UPDATE contact_count SET anonymous_push = anonymous_push - 1 WHERE part = (SELECT min(part) FROM contact_count WHERE account_id = 1) $$,
+    '9.5', '[9.5] a count of push contacts that is wrong');
+SELECT breach($$ UPDATE contact_count SET anonymous_conversations = anonymous_conversations + 1
+                 WHERE part = (SELECT min(part) FROM contact_count WHERE account_id = 1) $$,
+    '9.5', '[9.5] a count of conversations contacts that is wrong');
+SELECT breach($$ INSERT INTO contact_count (account_id, process, identified) VALUES (1, 0, 1) $$, '9.5',
+    '[9.5] a part too many');
+SELECT create_account(1003, 'small'), identify('shop', email => 'only@example.org', account_id => 1003) \g /dev/null
+SELECT breach($$ DELETE FROM contact_count WHERE account_id = 1003 $$, '9.5', '[9.5] the counts of an account lost');
+SELECT is_empty('SELECT * FROM check_integrity()', '[9.1] all is well after');
+
+------------------------------------------------------------- no personal value
+-- discreet(statement, value...): $1 to $3 are given to the statement; it fails,
+-- and none of them is in what is shown, the context of the error included.
+CREATE FUNCTION discreet(statement text, wanted text, description text, VARIADIC given text[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    code text := 'accepted';
+    shown text[] := '{}';
+    item text;
+    part text;
+BEGIN
+    BEGIN
+        EXECUTE statement USING given[1], given[2], given[3];
+    EXCEPTION WHEN OTHERS THEN
+        code := SQLSTATE;
+        GET STACKED DIAGNOSTICS part = MESSAGE_TEXT;
+        shown := shown || part;
+        GET STACKED DIAGNOSTICS part = PG_EXCEPTION_DETAIL;
+        shown := shown || part;
+        GET STACKED DIAGNOSTICS part = PG_EXCEPTION_HINT;
+        shown := shown || part;
+        GET STACKED DIAGNOSTICS part = PG_EXCEPTION_CONTEXT;
+        shown := shown || part;
+    END;
+    FOREACH item IN ARRAY given LOOP
+        IF strpos(lower(array_to_string(shown, chr(10))), lower(item)) > 0 THEN
+            code := code || ', and it says ' || item;
+        END IF;
+    END LOOP;
+    RETURN is(code, wanted, '[9.6] ' || description);
+END $$;
+CALL given('fay', identify('shop', email => 'fay@example.org', phone => '+12065550204', attributes => '{"name": "Fay Wray"}'));
+CALL given('gil', capture('conversations', 'gils key'));
+SELECT discreet($$ SELECT identify('shop', email => $1) $$, '22023', 'a malformed email', 'fay wray@example');
+SELECT discreet($$ SELECT identify('shop', phone => $1) $$, '22023', 'a malformed phone', '+1 206 faywray');
+SELECT discreet($$ SELECT identify('shop', whatsapp => $1) $$, '22023', 'a malformed whatsapp', '+1 2065');
+SELECT discreet($$ SELECT identify('shop', landline => $1) $$, '22023', 'a malformed landline', '555 0204 x 7');
+SELECT discreet($$ SELECT identify('shop', ext_id => $1) $$, '22023', 'a malformed ext_id', 'fay wray ');
+SELECT discreet($$ SELECT capture('conversations', $1) $$, '22023', 'a malformed key', E'fay\twray');
+SELECT discreet($$ SELECT identify('shop', ext_id => $1) $$, '22023', 'a value too long', repeat('faywray', 100));
+SELECT discreet($$ SELECT contact_identity.normalize('email', $1) $$, '22023', 'normalize', 'faywray@');
+SELECT discreet($$ SELECT find('email', $1) $$, '22023', 'find', 'faywray@');
+SELECT discreet($$ SELECT identify('api', email => $1, phone => $2) $$, '23505', 'a value of another contact', 'fay@example.org', '+12065550202');
+SELECT discreet($$ SELECT identify('shop', email => $1, attributes => jsonb_build_object('email', $2)) $$, '22023', 'a forbidden attribute',
+    'fay@example.org', 'fay wray');
+SELECT discreet($$ SELECT identify('shop', email => $1, attributes => to_jsonb($2)) $$, '22023', 'attributes that are no object', 'fay@example.org', 'fay wray');
+SELECT discreet($$ SELECT identify('shop', email => $1, attributes => jsonb_build_object('big', repeat($2, 200000))) $$, '54000', 'attributes too large',
+    'fay@example.org', 'fay wray');
+SELECT discreet($$ SELECT identify('shop', email => $1, attributes => jsonb_build_object(repeat($2, 100), 1)) $$, '22023', 'a name too long',
+    'fay@example.org', 'fay wray');
+SELECT discreet($$ SELECT identify($2, email => $1) $$, '22023', 'an unknown source', 'fay@example.org', 'fay wray');
+SELECT discreet($$ SELECT identify('conversations', email => $1, via => $2) $$, '22023', 'an unknown via', 'fay@example.org', 'fay wray');
+SELECT discreet($$ SELECT identify('shop', $2, email => $1) $$, '22023', 'a key for a source without one', 'fay@example.org', 'fay wray');
+SELECT discreet($$ SELECT identify('shop', email => $1, contact_id => 2000000000000) $$, 'P0002', 'an unknown contact', 'fay@example.org');
+SELECT discreet($$ SELECT identify('shop', email => $1, occurred_at => '-infinity') $$, '22023', 'a time that is none', 'fay@example.org');
+CALL given('hal', capture('conversations', 'hals key'));
+SELECT discreet(format($$ SELECT identify('conversations', $1, email => $2, contact_id => %s) $$, id('hal')), '22023', 'a key of another', 'gils key', 'fay@example.org');
+CALL given('ida', identify('conversations', 'ida', email => 'ida@example.org'));
+CALL done(identify('conversations', 'ida', email => 'fay@example.org'));
+SELECT discreet(format($$ SELECT promote(%s, $2, true) $$, conflict_id), '23505', 'promote a value of another', 'fay@example.org', 'agent smith')
+FROM conflicts WHERE contact_id = id('ida');
+CALL done(dismiss(open_conflict('ida', 'email'), 'agent smith'));
+SELECT discreet(format($$ SELECT promote(%s, $2, true) $$, conflict_id), '55000', 'promote what is settled', 'fay@example.org', 'agent smith')
+FROM conflicts WHERE contact_id = id('ida');
+SELECT discreet(format($$ SELECT merge(%s, %s, $2) $$, id('gil'), id('fay')), '22023', 'a merge the wrong way round', 'fay@example.org', 'agent smith', 'gils key');
+
+SELECT * FROM finish();
+ROLLBACK;
