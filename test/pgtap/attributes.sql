@@ -1,7 +1,7 @@
 -- RULES 4.6 to 4.10: attributes, and the time of a call.
 BEGIN;
 \ir words.psql
-SELECT plan(174);
+SELECT plan(176);
 
 -- A contact that the shop knows, with an attribute of day 5.
 CREATE PROCEDURE known(who text, what jsonb DEFAULT '{"city": "Bonn"}', since timestamptz DEFAULT day(5)) LANGUAGE plpgsql AS $$
@@ -226,6 +226,12 @@ SELECT is(said(identify('shop', email => 'old@example.org', attributes => '{"cit
     '[4.10] the oldest time there is');
 SELECT is(updates('old', '{"city": "Rom"}', '0753-04-21 BC'), 'updated old', '[4.10] is older than others');
 CALL known('zac');
+SELECT is((SELECT array_agg(said(b) ORDER BY b.request) FROM identify_batch('[
+    {"source": "shop", "ext_id": "zac", "attributes": {"city": "Ulm"}, "email": "zac.1@example.org"},
+    {"source": "shop", "ext_id": "zac", "attributes": {"city": "Rom"}, "email": "zac.2@example.org"}]') AS b),
+    '{"updated zac","updated zac"}', '[4.10] of two requests in one batch ...');
+SELECT is(concat_ws(' ', attributes_of('zac'), holds('zac')), '{"city": "Rom"} email zac.2@example.org, ext_id zac',
+    '[4.10] ... the later wins');
 
 -- Three calls in every order: the same contact.
 CREATE FUNCTION play(who text, calls integer[]) RETURNS text LANGUAGE plpgsql AS $$

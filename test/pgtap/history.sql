@@ -1,7 +1,7 @@
 -- RULES 10.1 and 9.4: every change is a row of history, and every row a change.
 BEGIN;
 \ir words.psql
-SELECT plan(63);
+SELECT plan(65);
 
 -- news(): what was written since it was asked last, in order, a line each:
 -- whose, what, from what to what.
@@ -189,6 +189,11 @@ CALL done(identify('shop', ext_id => 'ida', attributes => '{"h": 1}'));
 RESET ROLE;
 SELECT is((SELECT role FROM history WHERE contact_id = id('ida') AND field = 'h'), session_user::text,
     '[10.1] the session''s role and not one that it took on');
+SELECT is((SELECT count(*) FROM identify_batch('[{"source": "shop", "ext_id": "ida", "attributes": {"i": 1}},
+    {"source": "shop", "ext_id": "ida", "attributes": {"j": 1}, "actor": "robot"}]')), 2::bigint, '[10.1] (a batch)');
+SELECT is((SELECT string_agg(concat_ws(' ', field, actor), ', ' ORDER BY event_id) || ' ' || count(DISTINCT call_id) FROM history
+           WHERE contact_id = id('ida') AND field IN ('i', 'j')), 'i, j robot 2',
+    '[10.1] each request of a batch is a call');
 SELECT is((SELECT count(*) FROM history WHERE contact_id = id('ida') AND xid <> pg_current_xact_id()), 0::bigint,
     '[10.1] the transaction');
 

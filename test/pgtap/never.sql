@@ -1,7 +1,7 @@
 -- RULES 9: what must never be, and that check_integrity() sees it when it is.
 BEGIN;
 \ir words.psql
-SELECT plan(68);
+SELECT plan(78);
 
 -------------------------------------------------------------- a long mixed scene
 -- 1000 calls over few people, keys and values, so that they meet: every kind of
@@ -293,6 +293,13 @@ CALL done(dismiss(open_conflict('ida', 'email'), 'agent smith'));
 SELECT discreet(format($$ SELECT promote(%s, $2, true) $$, conflict_id), '55000', 'promote what is settled', 'fay@example.org', 'agent smith')
 FROM conflicts WHERE contact_id = id('ida');
 SELECT discreet(format($$ SELECT merge(%s, %s, $2) $$, id('gil'), id('fay')), '22023', 'a merge the wrong way round', 'fay@example.org', 'agent smith', 'gils key');
+SELECT ok(b.error IS NOT NULL AND b.error !~* 'fay|wray|555', '[9.6] a batch: ' || coalesce(b.error, 'accepted'))
+FROM identify_batch('[{"source": "shop", "email": "fay wray@example"}, {"source": "shop", "phone": "+1 206 faywray"},
+    {"source": "api", "email": "fay@example.org", "phone": "+12065550202"},
+    {"source": "fay wray", "email": "fay@example.org"}, {"source": "shop", "email": "fay@example.org", "fay wray": 1},
+    {"source": "shop", "email": {"fay": "wray"}}, {"source": "shop", "email": "fay@example.org", "attributes": "fay wray"},
+    {"source": "shop", "email": "fay@example.org", "occurred_at": "fay wray"}, {"source": "shop", "email": "fay@example.org", "contact_id": "fay wray"},
+    {"source": "shop", "email": "fay@example.org", "verified": "fay wray"}]') AS b;
 
 SELECT * FROM finish();
 ROLLBACK;

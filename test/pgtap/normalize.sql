@@ -1,7 +1,7 @@
 -- RULES 7: what is one value in many spellings, and what is none.
 BEGIN;
 \ir words.psql
-SELECT plan(844);
+SELECT plan(847);
 
 -- A value normalises to another, or is refused.
 CREATE FUNCTION becomes(kind text, given text, wanted text, description text) RETURNS text LANGUAGE plpgsql AS $$
@@ -264,6 +264,12 @@ SELECT complains(format('SELECT capture(%L, %L, via => %L)', source, 'secret ', 
 FROM (VALUES ('conversations', NULL, 'visitor'), ('conversations', 'facebook', 'facebook'), ('push', NULL, 'push')) AS v (source, via, kind);
 SELECT complains(format('SELECT contact_identity.normalize(%L, %L)', 'email', 'secret@'), 'email', 'secret',
     '[7.4] normalize()');
+SELECT is((SELECT array_agg(b.error IS NULL ORDER BY b.request) FROM identify_batch('[
+    {"source": "shop", "email": "batch.1@example.org"}, {"source": "shop", "email": "batch.2"}, {"source": "shop", "email": "batch.3@example.org"}]') AS b),
+    '{t,f,t}', '[7.4] a batch reports it for its row ...');
+SELECT is((SELECT count(*) FROM identifiers WHERE value LIKE 'batch.%'), 2::bigint, '[7.4] ... and goes on');
+SELECT ok(b.error ~ '\yemail\y' AND b.error !~ 'batch', '[7.4] in the same words')
+FROM identify_batch('[{"source": "shop", "email": "batch.2"}]') AS b;
 SELECT throws_ok($$ SELECT contact_identity.normalize('telegram', 'x') $$, '22023', NULL, '[7.4] a kind that is not there');
 
 -------------------------------------------------------------- blocked values

@@ -2,7 +2,7 @@
 -- lists and keys, and what it answers.
 BEGIN;
 \ir words.psql
-SELECT plan(251);
+SELECT plan(253);
 
 -- Sources of other shapes than the built-in ones.
 INSERT INTO source (account_id, source, same_value, other_contact)
@@ -160,6 +160,11 @@ SELECT ok(detail ~ format('\yemail\y.*\y%s\y', id('rob')) AND detail ~ format('\
     '[4.4] refuse: the detail names every offending kind and its owner, and no other')
 FROM refusal($$ SELECT identify('api', ext_id => 'tia', email => 'rob@example.org', phone => '+12065550110',
                 whatsapp => '+12065550112', attributes => '{"name": "Tia"}') $$);
+SELECT versions() AS before \gset
+SELECT is((SELECT array_agg(b.error IS NOT NULL) FROM identify_batch('[{"source": "api", "ext_id": "tia", "email": "rob@example.org",
+    "whatsapp": "+12065550112", "attributes": {"name": "Tia"}}]') AS b), '{t}',
+    '[4.4] refuse: a batch reports it for its row');
+SELECT ok(versions() = :'before', '[4.4] refuse: nothing of the call is stored');
 SELECT throws_ok($$ SELECT identify('api', email => 'rob@example.org', phone => '+12065550110') $$, '23505', NULL,
     '[4.4] refuse: of two owners, one is the contact and the other is in the way');
 SELECT is(said(identify('api', ext_id => 'tia', email => 'tia@example.org')), 'updated tia',

@@ -1,7 +1,7 @@
 -- RULES 3: whom a call means, and where its key goes.
 BEGIN;
 \ir words.psql
-SELECT plan(114);
+SELECT plan(115);
 
 -- Sources of other shapes than the built-in ones.
 INSERT INTO source (account_id, source, key_kind) VALUES (1, 'desk', 'visitor');
@@ -79,6 +79,10 @@ SELECT throws_ok($$ SELECT identify('shop', email => 'ann@example.org', contact_
 SELECT throws_ok(format($$ SELECT identify('shop', email => 'ann@example.org', contact_id => %s) $$, n), 'P0002', NULL,
     '[3.1] contact_id ' || n || ' is unknown')
 FROM unnest('{0, -1, -9223372036854775808, 9223372036854775807}'::bigint[]) AS n;
+SELECT is((SELECT array_agg(b.error IS NOT NULL ORDER BY b.request)
+           FROM identify_batch('[{"source": "shop", "email": "new@example.org"},
+                                 {"source": "shop", "phone": "+12065550199", "contact_id": -1}]') AS b),
+    '{f,t}', '[3.1] nor does a number below zero mean a contact that the batch makes');
 SELECT create_account(1002, 'another') \g /dev/null
 CALL given('far', identify('shop', email => 'far@example.org', account_id => 1002));
 SELECT throws_ok(format($$ SELECT identify('shop', phone => '+12065550102', contact_id => %s) $$, id('far')), 'P0002', NULL,
