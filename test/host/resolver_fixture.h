@@ -99,6 +99,20 @@ static CiRequest *request;		/* the last one played */
 static CiResult result;
 static CiEvent *before_request; /* the last event before it */
 
+/* What is found where there is nothing, so that a test fails and goes on. */
+static CiContact nobody;
+static CiEvent no_event = {
+	.event = "none", .contact = &nobody, .other = &nobody,
+	.old_value = {"none", "none", &nobody}, .new_value = {"none", "none", &nobody},
+	.old_source = "none", .new_source = "none"
+};
+static CiAttribute no_attribute = {.name = "none", .json = "none", .source = "none"};
+static CiConflict no_conflict = {
+	.contact = &nobody, .owner = &nobody, .field = "none", .value = "none", .given = "none",
+	.source = "none", .via = "none", .key_kind = "none", .key = "none"
+};
+static CiMerge no_merge = {.survivor = &nobody, .ended = &nobody};
+
 /* ---- TAP ---- */
 
 static inline void
@@ -108,16 +122,17 @@ ok(bool good, const char *text)
 	if (!good)
 		failures++;
 	printf("%sok %d - %s\n", good ? "" : "not ", tests, text);
+	fflush(stdout);
 }
 
 static inline void
 is(const char *text, const char *got, const char *expected)
 {
-	bool		good = strcmp(got, expected) == 0;
+	bool		good = got != NULL && strcmp(got, expected) == 0;
 
 	ok(good, text);
 	if (!good)
-		printf("#      got: %s\n# expected: %s\n", got, expected);
+		printf("#      got: %s\n# expected: %s\n", got == NULL ? "none" : got, expected);
 }
 
 static inline void
@@ -440,7 +455,7 @@ events(void)
 	return line;
 }
 
-/* The first event of that name of the last request, or NULL. */
+/* The first event of that name of the last request. */
 static inline CiEvent *
 find_event(const char *name)
 {
@@ -448,7 +463,7 @@ find_event(const char *name)
 
 	while (event != NULL && strcmp(event->event, name) != 0)
 		event = event->next;
-	return event;
+	return event == NULL ? &no_event : event;
 }
 
 static inline CiIdentifierState *
@@ -460,7 +475,9 @@ row(const char *kind, const char *value)
 static inline CiAttribute *
 attribute(int64 id, const char *name)
 {
-	return ci_find_attribute(&ci_world_contact(world, id)->attributes, name);
+	CiAttribute *found = ci_find_attribute(&ci_world_contact(world, id)->attributes, name);
+
+	return found == NULL ? &no_attribute : found;
 }
 
 static inline CiConflict *
@@ -471,7 +488,20 @@ conflict_of(int64 id, const char *field, const char *value)
 	while (conflict != NULL &&
 		   (strcmp(conflict->field, field) != 0 || strcmp(conflict->value, value) != 0))
 		conflict = conflict->next;
-	return conflict;
+	return conflict == NULL ? &no_conflict : conflict;
+}
+
+static inline CiMerge *
+first_merge(void)
+{
+	return world->merges == NULL ? &no_merge : world->merges;
+}
+
+/* Whom the last request meant, or 0. */
+static inline int64
+meant(void)
+{
+	return result.contact == NULL ? 0 : result.contact->id;
 }
 
 /* ---- Playing ---- */

@@ -211,7 +211,7 @@ test_obsolete(void)
 	is("[5.7] of two of a field and key the one given later stays open", contact(1),
 	   "identified email=ann email~bob visitor=v1 ?email:bob ?landline:6 ?phone:5 "
 	   "?whatsapp:5 ?whatsapp:6 ?x:6");
-	ok(world->merges->nsettled == 3 && world->merges->nconflicts == 4,
+	ok(first_merge()->nsettled == 3 && first_merge()->nconflicts == 4,
 	   "[10.3] the merge knows those that it settled and those that came");
 
 	start();
@@ -248,7 +248,7 @@ test_identify_merges(void)
 	   play("identify shop contact=3 .z=1"), "updated 2");
 	is("[6.3] with its key as well", play("capture push key=p2"), "unchanged 2");
 	is_number("[6.2] nor when it was seen last", ci_world_contact(world, 2)->last_seen_at, 990);
-	merge = world->merges;
+	merge = first_merge();
 	ok(merge->survivor->id == 2 && merge->ended->id == 1 && merge->ended_state == CI_ANONYMOUS &&
 	   merge->ended_seen_at == 990 && merge->survivor_seen_at == 980,
 	   "[6.8] the merge says who");
@@ -307,7 +307,7 @@ test_merge(void)
 	is("[6.4] or with an alias that it brought", play("identify api email=old landline=5"), "unchanged 1");
 	ok(row("email", "bob")->updated_at == 20 && attribute(1, "new")->at == 5 &&
 	   attribute(1, "same")->at == 30, "[6.4] all with their own times");
-	ok(world->merges->time_moves != NULL && world->merges->time_moves->at == 10,
+	ok(first_merge()->time_moves != NULL && first_merge()->time_moves->at == 10,
 	   "[10.3] a time that the merge moved is known");
 
 	/* promoting and dismissing */
@@ -332,7 +332,7 @@ test_merge(void)
 	   "identified email=bob email~ann phone=1 phone~2 whatsapp=1 whatsapp~2 "
 	   ".a=2 .b=1 .c=1 .d=null .e=null");
 	is("[6.4] the attribute that was there is in history", find_event("set")->old_value.json, "1");
-	is("[6.2] and the other in the merge", psprintf("%d", world->merges->nattributes), "5");
+	is("[6.2] and the other in the merge", psprintf("%d", first_merge()->nattributes), "5");
 
 	/* of two anonymous ones */
 	start();

@@ -126,7 +126,7 @@ test_owned(void)
 	play("identify shop ext_id=1 phone=2");
 	is("[4.4] a block on its channel is copied", contact(1), "identified ext_id=1 phone=2 !sms");
 	is("[4.4] O keeps its own", contact(2), "identified email=bob !email !sms !push");
-	ok(find_event("blocked") != NULL && find_event("blocked")->contact->id == 1, "[9.4] with history");
+	ok(find_event("blocked")->contact->id == 1, "[9.4] with history");
 
 	start();
 	have("1 identified ext_id=1 phone=1");
@@ -179,7 +179,7 @@ test_attributes(void)
 	   "unchanged 1 ignored city");
 	is("[4.6] also of a name that is not there", play("identify conversations key=v1 .x=null"),
 	   "unchanged 1 ignored x");
-	ok(attribute(1, "x") == NULL, "[4.6] nothing is remembered of it");
+	ok(attribute(1, "x") == &no_attribute, "[4.6] nothing is remembered of it");
 	is("[4.6] cleared is not filled by an older value",
 	   play("identify conversations key=v1 .gone=1 at=9"), "unchanged 1 ignored gone");
 	is("[4.6] nor one as old", play("identify conversations key=v1 .gone=1 at=10"),
@@ -298,9 +298,9 @@ test_anonymous_attributes(void)
 	   ".lang=\"de\" .same=1 +1 ?city:\"Ulm\"");
 	is_number("[4.9] with its own time", attribute(2, "lang")->at, 10);
 	is_number("[4.9] an equal one moves the time", attribute(2, "same")->at, 10);
-	ok(world->merges->time_moves != NULL && world->merges->time_moves->at == 5 &&
-	   strcmp(world->merges->time_moves->name, "same") == 0 &&
-	   world->merges->time_moves->next == NULL, "[10.3] and the merge knows the time before");
+	ok(first_merge()->time_moves != NULL && first_merge()->time_moves->at == 5 &&
+	   strcmp(first_merge()->time_moves->name, "same") == 0 &&
+	   first_merge()->time_moves->next == NULL, "[10.3] and the merge knows the time before");
 
 	start();
 	have("1 anonymous visitor=v1 .a=1@10 .b=1@10 .c=1@30");
@@ -332,7 +332,7 @@ test_anonymous_attributes(void)
 	is("[4.9] by 4.7 the newer wins", play("identify push key=p1 email=ann"),
 	   "merged 2 merged 1 ignored b d");
 	is("[4.9] for each name", contact(2), "identified email=ann push=p1 .a=1 .b=2 .c=null .d=null");
-	is("[6.2] what lost is in the merge", psprintf("%d", world->merges->nattributes), "4");
+	is("[6.2] what lost is in the merge", psprintf("%d", first_merge()->nattributes), "4");
 }
 
 /* RULES 4.10 */
@@ -568,7 +568,7 @@ test_verified(void)
 	play("identify conversations key=v1 email=bob verified");
 	is("[4.18] in a merge only what the call gives", contact(2),
 	   "identified email=bob/verified visitor=v1/verified visitor=v2 +1");
-	ok(find_event("moved_in") != NULL && find_event("moved_in")->new_state.verified ==
+	ok(find_event("moved_in")->new_state.verified ==
 	   (strcmp(find_event("moved_in")->new_value.text, "v1") == 0),
 	   "[9.4] as history has it");
 
@@ -577,6 +577,41 @@ test_verified(void)
 	have("2 identified email=bob");
 	play("identify conversations key=v1 email=bob");
 	is("[4.18] by a claim nothing", contact(2), "identified email=bob visitor=v1 +1");
+}
+
+/* The limits on attributes, which RULES leave to the README. */
+static void
+test_limits(void)
+{
+	char	   *large = palloc0(CI_MAX_ATTRIBUTE_BYTES / 2 + 1);
+	const char *line = "identify shop ext_id=1";
+
+	memset(large, '1', CI_MAX_ATTRIBUTE_BYTES / 2);
+	start();
+	have("1 identified ext_id=1");
+	is("[4] half of what a contact may have", play(psprintf("identify shop ext_id=1 .a=%s", large)),
+	   "updated 1");
+	is("[4] in the place of it another half", play(psprintf("identify shop ext_id=1 .a=%s", large)),
+	   "unchanged 1");
+	is("[4] more is refused", play(psprintf("identify shop ext_id=1 .b=%s", large)), "54000");
+	is("[4] and nothing is stored", attribute(1, "b")->name, "none");
+	is("[4] so is a larger one in its place", play(psprintf("identify shop ext_id=1 .a=%s%s", large, large)),
+	   "54000");
+
+	start();
+	have(psprintf("1 identified ext_id=1 .a=%s .b=%s", large, large));
+	is("[4] who has too much may say the same again", play(psprintf("identify shop ext_id=1 .a=%s", large)),
+	   "unchanged 1");
+	is("[4] have less", play("identify shop ext_id=1 .a=1"), "updated 1");
+
+	start();
+	have("1 identified ext_id=1");
+	for (int i = 0; i < CI_MAX_ATTRIBUTES; i++)
+		line = psprintf("%s .a%d=1", line, i);
+	is("[4] as many attributes as may be", play(line), "updated 1");
+	is("[4] one more", play("identify shop ext_id=1 .b=1"), "54000");
+	is("[4] those that are there", play("identify shop ext_id=1 .a1=2"), "updated 1");
+	is("[4] are not hindered by it", play("identify shop ext_id=1 email=ann"), "updated 1");
 }
 
 int
@@ -591,5 +626,6 @@ main(void)
 	test_again();
 	test_outcome();
 	test_verified();
+	test_limits();
 	return done();
 }
