@@ -56,7 +56,8 @@ BEGIN
         PRIMARY KEY (account_id, source),
         FOREIGN KEY (account_id, key_kind) REFERENCES contact_identity.identifier_kind,
         FOREIGN KEY (account_id, default_list) REFERENCES contact_identity.list,
-        CHECK (makes IS NULL OR key_kind IS NOT NULL)
+        CHECK (makes IS NULL OR key_kind IS NOT NULL),
+        CHECK (makes IS DISTINCT FROM 'push' OR key_kind = 'push')
     );
     CREATE TABLE IF NOT EXISTS contact_identity.source_via (
         account_id integer NOT NULL,
@@ -71,6 +72,14 @@ BEGIN
         account_id integer NOT NULL REFERENCES contact_identity.account ON DELETE CASCADE,
         value      text COLLATE "C" NOT NULL CHECK (octet_length(value) <= 2000),
         PRIMARY KEY (account_id, value)
+    );
+    CREATE TABLE IF NOT EXISTS contact_identity.attribute (
+        account_id integer NOT NULL REFERENCES contact_identity.account ON DELETE CASCADE,
+        name       text COLLATE "C" NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 255),
+        type       text NOT NULL CHECK (type IN ('text', 'number', 'boolean', 'date', 'choice')),
+        choices    text[],
+        PRIMARY KEY (account_id, name),
+        CHECK ((type = 'choice') = (choices IS NOT NULL))
     );
 
     ------------------------------------------------------------------ contacts
@@ -237,6 +246,10 @@ BEGIN
         COMMENT ON TABLE contact_identity.source_via IS 'The vias that a source takes, and the kind of key that each makes (RULES 0, 4.13).';
         COMMENT ON TABLE contact_identity.blocked_value IS
             'Values that say that there is none: refused, in any case and inside quotes too (RULES 7.5).';
+        COMMENT ON TABLE contact_identity.attribute IS
+            'The attributes that an account declares; where it declares any, others are not stored (RULES 4.11).';
+        COMMENT ON COLUMN contact_identity.attribute.type IS
+            'text, number, boolean, date (a text as 2026-01-31), or choice: one of the texts in choices.';
         COMMENT ON TABLE contact_identity.list IS 'The lists that contacts can be on; rename them with UPDATE.';
         COMMENT ON TABLE contact_identity.contact IS 'Contacts, ended ones too. Read the views contacts and all_contacts.';
         COMMENT ON COLUMN contact_identity.contact.attribute_times IS
@@ -256,7 +269,8 @@ BEGIN
     FOR object IN
         SELECT c.oid FROM pg_class c
         WHERE c.relnamespace = 'contact_identity'::regnamespace AND c.relkind IN ('r', 'p')
-          AND c.relname IN ('account', 'identifier_kind', 'list', 'source', 'source_via', 'blocked_value')
+          AND c.relname IN ('account', 'identifier_kind', 'list', 'source', 'source_via', 'blocked_value',
+                            'attribute')
           AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'contact_identity_settings')
         ORDER BY c.relname
     LOOP
