@@ -25,8 +25,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "config.h"
-#include "statement.h"
+#include "pipeline.h"
 
 typedef struct AccountEntry
 {
@@ -69,6 +68,13 @@ static CiStatement vias_stmt = {
 static CiStatement lists_stmt = {
 	.sql = "SELECT list_id, name"
 	" FROM contact_identity.list WHERE account_id OPERATOR(pg_catalog.=) $1 ORDER BY list_id",
+	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {INT4OID}
+};
+
+static CiStatement declared_stmt = {
+	.sql = "SELECT a.name, a.type, c.choice"
+	" FROM contact_identity.attribute a LEFT JOIN LATERAL pg_catalog.unnest(a.choices) AS c (choice) ON true"
+	" WHERE a.account_id OPERATOR(pg_catalog.=) $1 ORDER BY a.name",
 	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {INT4OID}
 };
 
@@ -237,6 +243,36 @@ read_lists(CiConfig *config, Datum account)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* [4.11] The declared attributes, a row for each choice of one. */
+static void
+read_declared(CiConfig *config, Datum account)
+{
+	uint64		count = ci_run(&declared_stmt, &account, NULL, true);
+	CiDeclared *declared = NULL;
+
+	config->declared = palloc0(sizeof(CiDeclared) * Max(count, 1));
+	for (uint64 i = 0; i < count; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		const char *name = ci_get_text(row, 1);
+		const char *type = ci_get_text(row, 2);
+		const char *choice = ci_get_text(row, 3);
+
+		if (declared == NULL || strcmp(declared->name, name) != 0)
+		{
+			declared = &config->declared[config->ndeclared++];
+			declared->name = name;
+			declared->type = type[0] == 't' ? CI_ATTRIBUTE_TEXT : type[0] == 'n' ? CI_ATTRIBUTE_NUMBER :
+				type[0] == 'b' ? CI_ATTRIBUTE_BOOLEAN : type[0] == 'd' ? CI_ATTRIBUTE_DATE :
+				CI_ATTRIBUTE_CHOICE;
+			declared->choices = palloc(sizeof(char *) * count);
+		}
+		if (choice != NULL)
+			declared->choices[declared->nchoices++] = ci_json_string(choice);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
 static HTAB *
 read_blocked(Datum account)
 {
@@ -287,6 +323,7 @@ read_account(AccountEntry *entry, int account_id)
 	read_sources(config, account);
 	read_vias(config, account);
 	read_lists(config, account);
+	read_declared(config, account);
 	config->is_blocked = is_blocked;
 	config->blocked_arg = read_blocked(account);
 	PopActiveSnapshot();

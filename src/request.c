@@ -133,6 +133,24 @@ read_identifiers(const CiConfig *config, const CiRawRequest *raw, CiRequest *req
 	return true;
 }
 
+/* [4.11] What the account has not declared is left out, and named. */
+static void
+leave_out_undeclared(const CiConfig *config, CiRequest *request)
+{
+	CiAttributes *attributes = &request->attributes;
+	int			kept = 0;
+
+	request->undeclared = palloc(sizeof(char *) * Max(1, attributes->count));
+	for (int i = 0; i < attributes->count; i++)
+	{
+		if (ci_attribute_is_declared(config, &attributes->items[i]))
+			attributes->items[kept++] = attributes->items[i];
+		else
+			request->undeclared[request->nundeclared++] = attributes->items[i].name;
+	}
+	attributes->count = kept;
+}
+
 /* [0] [7.6] The attributes. */
 static bool
 read_attributes(const CiConfig *config, const CiRawRequest *raw, CiRequest *request)
@@ -152,6 +170,7 @@ read_attributes(const CiConfig *config, const CiRawRequest *raw, CiRequest *requ
 						  psprintf("Use the argument \"%s\" instead.", kind->name) :
 						  "Use the argument \"key\" instead, with the source and via of that kind.");
 	}
+	leave_out_undeclared(config, request);
 	return true;
 }
 

@@ -888,6 +888,8 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 	CiEvent    *created = NULL;
 	bool		was_identified;
 
+	for (int i = 0; i < request->nundeclared; i++)
+		ignore(world, request->undeclared[i]);	/* [4.11] */
 	if (request->key != NULL)
 	{
 		key = ci_world_identifier(world, request->key_kind, request->key);
@@ -993,17 +995,6 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 
 /* ---- RULES 5: conflicts ---- */
 
-/* Whether a conflict is of a field, and of the same key, or source without one. */
-static bool
-same_scope(const CiConflict *a, const CiConflict *b)
-{
-	if (a->type != b->type || strcmp(a->field, b->field) != 0)
-		return false;
-	if (a->key == NULL || b->key == NULL)
-		return a->key == b->key && strcmp(a->source, b->source) == 0;
-	return strcmp(a->key_kind, b->key_kind) == 0 && strcmp(a->key, b->key) == 0;
-}
-
 /* The event of a conflict that was opened, moved or settled. */
 static void
 conflict_event(CiWorld *world, CiConflict *conflict, const char *name)
@@ -1046,9 +1037,10 @@ new_conflict(CiWorld *world, CiFieldType type, const char *field, CiTime given_a
 static bool
 meet_conflict(CiWorld *world, CiContact *contact, const CiConflict *template)
 {
-	for (CiConflict *conflict = contact->conflicts; conflict != NULL; conflict = conflict->next)
+	for (CiConflict *conflict = ci_conflicts_like(world, contact, template);
+		 conflict != NULL; conflict = conflict->next_in_scope)
 	{
-		if (conflict->status == CI_OPEN && same_scope(conflict, template) &&
+		if (conflict->status == CI_OPEN &&
 			strcmp(conflict->canonical, template->canonical) == 0)
 		{
 			report_conflict(world, conflict);
@@ -1070,10 +1062,9 @@ open_conflict(CiWorld *world, CiContact *contact, const CiConflict *template)
 
 	if (meet_conflict(world, contact, template))
 		return;
-	for (conflict = contact->conflicts; conflict != NULL; conflict = conflict->next)
+	for (conflict = ci_conflicts_like(world, contact, template);
+		 conflict != NULL; conflict = conflict->next_in_scope)
 	{
-		if (!same_scope(conflict, template))
-			continue;
 		if (conflict->status == CI_OPEN)
 			open = conflict;
 		else if (conflict->status == CI_DISMISSED &&
@@ -1085,16 +1076,7 @@ open_conflict(CiWorld *world, CiContact *contact, const CiConflict *template)
 	}
 	if (open != NULL)
 		settle_conflict(world, open, CI_OBSOLETE);
-
-	conflict = palloc(sizeof(CiConflict));
-	*conflict = *template;
-	conflict->id = -(++world->new_conflicts);
-	conflict->contact = contact;
-	conflict->status = CI_OPEN;
-	conflict->is_new = true;
-	conflict->next = contact->conflicts;
-	contact->conflicts = conflict;
-	ci_touch_conflict(world, conflict);
+	conflict = ci_add_conflict(world, contact, template);
 	conflict_event(world, conflict, "conflict_opened");
 	report_conflict(world, conflict);
 }
@@ -1194,11 +1176,9 @@ follow_conflicts(CiWorld *world, CiContact *ended, CiContact *survivor)
 
 		if (conflict->status == CI_OPEN)
 		{
-			for (rival = survivor->conflicts; rival != NULL; rival = rival->next)
-			{
-				if (rival->status == CI_OPEN && same_scope(rival, conflict))
-					break;
-			}
+			rival = ci_conflicts_like(world, survivor, conflict);
+			while (rival != NULL && rival->status != CI_OPEN)
+				rival = rival->next_in_scope;
 		}
 		ci_give_conflict(world, conflict, survivor);
 		conflict_event(world, conflict, "conflict_moved");

@@ -95,6 +95,24 @@ typedef struct CiList
 	const char *name;
 } CiList;
 
+/* What the value of a declared attribute must be (RULES 4.11). */
+typedef enum CiAttributeType
+{
+	CI_ATTRIBUTE_TEXT,
+	CI_ATTRIBUTE_NUMBER,
+	CI_ATTRIBUTE_BOOLEAN,
+	CI_ATTRIBUTE_DATE,
+	CI_ATTRIBUTE_CHOICE
+} CiAttributeType;
+
+typedef struct CiDeclared
+{
+	const char *name;
+	CiAttributeType type;
+	const char **choices;		/* as JSON */
+	int			nchoices;
+} CiDeclared;
+
 /* One account's configuration. */
 typedef struct CiConfig
 {
@@ -107,6 +125,8 @@ typedef struct CiConfig
 	int			nsources;
 	CiList	   *lists;
 	int			nlists;
+	CiDeclared *declared;		/* sorted by name; none: all are taken */
+	int			ndeclared;
 	bool		(*is_blocked) (void *arg, const char *folded);
 	void	   *blocked_arg;
 } CiConfig;
@@ -241,6 +261,7 @@ struct CiConflict
 	bool		settled;		/* status changed */
 	bool		moved;			/* contact changed */
 	CiConflict *next;			/* of the contact */
+	CiConflict *next_in_scope;	/* of the contact, of the field and key */
 	CiConflict *next_touched;
 	CiConflict *next_loaded;	/* of those that requests name */
 	bool		touched;
@@ -353,6 +374,8 @@ struct CiRequest
 	CiGiven		given[CI_MAX_KINDS];	/* strongest first */
 	int			ngiven;
 	CiAttributes attributes;	/* only name, json and canonical are set */
+	const char **undeclared;	/* names that were left out [4.11] */
+	int			nundeclared;
 	int64		contact_id;		/* 0: not given; the survivor of a merge */
 	bool		verified;
 	CiTime		occurred_at;	/* CI_NO_TIME: not given */
@@ -401,6 +424,7 @@ typedef struct CiWorld
 	CiTime		clock;
 	struct contact_hash *contact_table;
 	struct identifier_hash *identifier_table;
+	struct scope_hash *scope_table;
 	CiContact  *contacts;
 	CiContact  *last_contact;
 	int			ncontacts;
@@ -448,11 +472,18 @@ extern CiContact *ci_new_contact(CiWorld *world, CiState state);
 extern void ci_touch_identifier(CiWorld *world, CiIdentifier *identifier);
 extern void ci_give_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *contact);
 extern void ci_touch_conflict(CiWorld *world, CiConflict *conflict);
+extern CiConflict *ci_conflicts_like(CiWorld *world, const CiContact *contact,
+									 const CiConflict *conflict);
+extern CiConflict *ci_add_conflict(CiWorld *world, CiContact *contact,
+								   const CiConflict *template);
 extern void ci_give_conflict(CiWorld *world, CiConflict *conflict, CiContact *contact);
 extern CiMember *ci_find_member(const CiContact *contact, int list_id);
 extern CiMember *ci_add_member(CiWorld *world, CiContact *contact, int list_id);
 extern CiEvent *ci_add_event(CiWorld *world, CiContact *contact, const char *event,
 							 CiFieldType type, const char *field);
+
+/* declared.c: RULES 4.11 */
+extern bool ci_attribute_is_declared(const CiConfig *config, const CiAttribute *attribute);
 
 /* resolver.c: RULES 3 to 6 */
 extern void ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result);
