@@ -76,6 +76,62 @@ same_identifier(IdentifierName a, IdentifierName b)
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
+/* [5.1] Where one conflict at most is open. */
+typedef struct ConflictScope
+{
+	const CiContact *contact;
+	CiFieldType type;
+	const char *field;
+	const char *key_kind;		/* NULL: given without a key */
+	const char *key;			/* then the source */
+} ConflictScope;
+
+typedef struct ScopeEntry
+{
+	ConflictScope scope;
+	CiConflict *conflicts;
+	char		status;
+} ScopeEntry;
+
+static inline uint32
+hash_text(const char *text)
+{
+	return hash_bytes((const unsigned char *) text, (int) strlen(text));
+}
+
+static inline uint32
+hash_scope(ConflictScope scope)
+{
+	uint32		hash = murmurhash32((uint32) (uintptr_t) scope.contact);
+
+	return hash_combine(hash_combine(hash, hash_text(scope.field)), hash_text(scope.key));
+}
+
+static inline bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static inline bool
+same_scope(ConflictScope a, ConflictScope b)
+{
+	return a.contact == b.contact && a.type == b.type && same_text(a.field, b.field) &&
+		same_text(a.key_kind, b.key_kind) && same_text(a.key, b.key);
+}
+
+#define SH_PREFIX scope
+#define SH_ELEMENT_TYPE ScopeEntry
+#define SH_KEY_TYPE ConflictScope
+#define SH_KEY scope
+#define SH_HASH_KEY(table, key) hash_scope(key)
+#define SH_EQUAL(table, a, b) same_scope(a, b)
+#define SH_SCOPE static inline
+#define SH_RAW_ALLOCATOR palloc0
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
 /*
  * An empty working set.  The clock is the time that calls without a time of
  * their own have.
@@ -89,6 +145,7 @@ ci_create_world(const CiConfig *config, CiTime clock)
 	world->clock = clock;
 	world->contact_table = contact_create(16, NULL);
 	world->identifier_table = identifier_create(16, NULL);
+	world->scope_table = scope_create(16, NULL);
 	return world;
 }
 
@@ -196,12 +253,69 @@ ci_load_identifier(CiWorld *world, const CiKind *kind, const char *value,
 	link_identifier(identifier);
 }
 
+/* [5.1] The scope that a conflict has, or would have with that contact. */
+static ConflictScope
+scope_of(const CiContact *contact, const CiConflict *conflict)
+{
+	ConflictScope scope = {
+		.contact = contact,
+		.type = conflict->type,
+		.field = conflict->field,
+		.key_kind = conflict->key == NULL ? NULL : conflict->key_kind,
+		.key = conflict->key == NULL ? conflict->source : conflict->key
+	};
+
+	return scope;
+}
+
+/*
+ * The conflicts of a contact that are of the same field and key as another,
+ * or of the same source without a key; more by next_in_scope.
+ */
+CiConflict *
+ci_conflicts_like(CiWorld *world, const CiContact *contact, const CiConflict *conflict)
+{
+	ScopeEntry *entry = scope_lookup(world->scope_table, scope_of(contact, conflict));
+
+	return entry == NULL ? NULL : entry->conflicts;
+}
+
+/* Puts a conflict into the chains of its contact. */
+static void
+link_conflict(CiWorld *world, CiConflict *conflict)
+{
+	CiContact  *contact = conflict->contact;
+	bool		found;
+	ScopeEntry *entry = scope_insert(world->scope_table, scope_of(contact, conflict), &found);
+
+	conflict->next_in_scope = found ? entry->conflicts : NULL;
+	entry->conflicts = conflict;
+	conflict->next = contact->conflicts;
+	contact->conflicts = conflict;
+}
+
+/* Takes a conflict out of the chains of its contact. */
+static void
+unlink_conflict(CiWorld *world, CiConflict *conflict)
+{
+	CiContact  *contact = conflict->contact;
+	ScopeEntry *entry = scope_lookup(world->scope_table, scope_of(contact, conflict));
+	CiConflict **link = &entry->conflicts;
+
+	while (*link != conflict)
+		link = &(*link)->next_in_scope;
+	*link = conflict->next_in_scope;
+	link = &contact->conflicts;
+	while (*link != conflict)
+		link = &(*link)->next;
+	*link = conflict->next;
+}
+
 /* Enters a conflict of the tables. */
 void
 ci_load_conflict(CiWorld *world, CiConflict *conflict)
 {
-	conflict->next = conflict->contact->conflicts;
-	conflict->contact->conflicts = conflict;
+	link_conflict(world, conflict);
 }
 
 /* Enters a list membership of the tables. */
@@ -409,18 +523,29 @@ ci_touch_conflict(CiWorld *world, CiConflict *conflict)
 	world->touched_conflicts = conflict;
 }
 
+/* A new conflict of a contact. */
+CiConflict *
+ci_add_conflict(CiWorld *world, CiContact *contact, const CiConflict *template)
+{
+	CiConflict *conflict = palloc(sizeof(CiConflict));
+
+	*conflict = *template;
+	conflict->id = -(++world->new_conflicts);
+	conflict->contact = contact;
+	conflict->status = CI_OPEN;
+	conflict->is_new = true;
+	link_conflict(world, conflict);
+	ci_touch_conflict(world, conflict);
+	return conflict;
+}
+
 /* Moves a conflict to another contact. */
 void
 ci_give_conflict(CiWorld *world, CiConflict *conflict, CiContact *contact)
 {
-	CiConflict **link = &conflict->contact->conflicts;
-
-	while (*link != conflict)
-		link = &(*link)->next;
-	*link = conflict->next;
+	unlink_conflict(world, conflict);
 	conflict->contact = contact;
-	conflict->next = contact->conflicts;
-	contact->conflicts = conflict;
+	link_conflict(world, conflict);
 	conflict->moved = true;
 	ci_touch_conflict(world, conflict);
 }
