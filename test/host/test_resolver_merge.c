@@ -419,6 +419,18 @@ test_size(void)
 	ok(ci_owner(ci_world_identifier(world, PUSH, "p7")) == NULL &&
 	   ci_owner(ci_world_identifier(world, PUSH, psprintf("p%d", n / 2)))->id == 2,
 	   "[1.9] logouts of them");
+	for (int i = 0; i < n / 5; i++)
+		play(psprintf("identify keeper key=v%d email=ann .name=%d", i, i));
+	is("[5.1] as many conflicts, a key each", show_result(), psprintf("updated 2 conflicts name:%d", n / 5 - 1));
+	start();
+	have("1 identified email=ann");
+	have("2 identified email=bob");
+	n = n / 5;
+	for (int i = 0; i < n; i++)
+		have_conflict(psprintf("%d %d .name:%d visitor=v%d", i + 1, 1 + i % 2, i, i / 2), CI_OPEN);
+	is("[5.7] they follow a merge", play("merge contact=1 loser=2 by=Eva"),
+	   "merged 1 merged 2 conflicts email:bob");
+	is_number("[5.7] one of two of a key is settled", first_merge()->nsettled, n / 2);
 	ok((double) (clock() - started) / CLOCKS_PER_SEC < 20.0, "[6.2] and that takes no time");
 }
 
