@@ -55,6 +55,13 @@ test_open(void)
 	   "?city:2 ?city:4 ?city:5 ?email:cat ?email:cat");
 
 	start();
+	have("1 identified email=ann visitor=x facebook=x +1");
+	play("identify conversations key=x email=bob");
+	play("identify conversations via=facebook key=x email=cat");
+	is("[5.1] keys of two kinds are two keys", contact(1),
+	   "identified email=ann visitor=x facebook=x +1 ?email:bob ?email:cat");
+
+	start();
 	have("1 identified email=ann visitor=v1 visitor=v2 .n=0 +1");
 	have_conflict("70 1 email:bob visitor=v1", CI_DISMISSED);
 	have_conflict("71 1 .n:1 visitor=v1", CI_DISMISSED);
@@ -222,6 +229,20 @@ test_obsolete(void)
 	play("merge contact=1 loser=2 by=Eva");
 	is("[5.2] an open one is met again though the other was dismissed",
 	   play("identify conversations key=v1 .n=5"), "unchanged 1 conflicts n:5");
+}
+
+/* RULES 5.7 and 5.2: what is settled stays as it was settled */
+static void
+test_settled_rival(void)
+{
+	start();
+	have("1 identified email=ann visitor=v1 .n=0");
+	have("2 identified phone=2");
+	have_conflict("70 1 .n:5 visitor=v1@50", CI_DISMISSED);
+	have_conflict("71 2 .n:7 visitor=v1@60", CI_OPEN);
+	play("merge contact=1 loser=2 by=Eva");
+	is("[5.7] one that is settled is no rival", contact(1), "identified email=ann phone=2 visitor=v1 .n=0 ?n:7");
+	is("[5.2] and stays dismissed", play("identify conversations key=v1 .n=5"), "unchanged 1 ignored n");
 }
 
 /* RULES 6.1 to 6.3 */
@@ -440,6 +461,7 @@ main(void)
 	test_open();
 	test_settle();
 	test_obsolete();
+	test_settled_rival();
 	test_identify_merges();
 	test_merge_history();
 	test_merge();
