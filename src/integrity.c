@@ -271,6 +271,10 @@ ci_check_integrity(PG_FUNCTION_ARGS)
 		for (uint64 j = 0; j < count; j++)
 			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[j]);
 		SPI_freetuptable(SPI_tuptable);
+
+		/* A plan for tables as small as they are now could be hours on large ones. */
+		SPI_freeplan(checks[i].plan);
+		checks[i].plan = NULL;
 	}
 	SPI_finish();
 	ci_become_caller(&caller);
