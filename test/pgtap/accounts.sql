@@ -1,6 +1,7 @@
 -- Accounts, contacts, identifiers, sources and attributes (RULES 0).
 BEGIN;
 \ir words.psql
+\ir counts.psql
 SELECT plan(131);
 
 ---------------------------------------------------------------------- accounts

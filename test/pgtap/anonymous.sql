@@ -1,6 +1,7 @@
 -- Anonymous contacts: capture, labels, opt-out and logout (RULES 1).
 BEGIN;
 \ir words.psql
+\ir counts.psql
 SELECT plan(171);
 
 ------------------------------------------------------------- 1.1 to 1.3: a key

@@ -2,6 +2,7 @@
 -- (RULES 5).
 BEGIN;
 \ir words.psql
+\ir counts.psql
 SELECT plan(132);
 
 -- A contact's conflicts of a field, oldest first: secondary value and status.

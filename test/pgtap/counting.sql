@@ -1,6 +1,7 @@
 -- Listing, counting and reaching (RULES 2).
 BEGIN;
 \ir words.psql
+\ir counts.psql
 SELECT plan(152);
 
 -- What an account's contact counts as: 'identified', 'push' or 'conversations'
