@@ -5,9 +5,11 @@
  *
  * The concurrency contract is kept here.  A call that would change nothing
  * answers from looking alone, without lock, transaction id or WAL.  Else the
- * live contacts that it met are locked in the order of their ids: the only
- * mutex there is, since whoever changes anything of a contact holds it.  Then
- * all is read again.  Where that meets contacts that are not held, or where
+ * contacts that it met are locked in the order of their ids: the only mutex
+ * there is, since whoever changes anything of a contact holds it.  Ended ones
+ * are locked too, though their survivor guards them: a merge of the survivor
+ * points them elsewhere, and must not then wait for whoever met them earlier.
+ * Then all is read again.  Where that meets contacts that are not held, or where
  * another session is first to claim a new value, the attempt is rolled back
  * and made again: a contact is never waited for while a value is claimed, so
  * no two calls wait for each other.
@@ -46,7 +48,7 @@ typedef struct Play
 	CiResult   *results;
 	int			count;
 	CiWorld    *world;
-	int64	   *met;			/* live contacts, in order of id */
+	int64	   *met;			/* contacts, in order of id */
 	int			nmet;
 } Play;
 
@@ -75,7 +77,7 @@ look(Play *play)
 	play->met = palloc(sizeof(int64) * Max(1, world->ncontacts));
 	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
 	{
-		if (contact->state == CI_ANONYMOUS || contact->state == CI_IDENTIFIED)
+		if (contact->state != CI_ERASED)
 			play->met[n++] = contact->id;
 	}
 	play->nmet = n;
@@ -105,7 +107,7 @@ lock_contacts(const CiConfig *config, const int64 *ids, int count)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* Whether all live contacts that were met are among those that are held. */
+/* Whether all contacts that were met are among those that are held. */
 static bool
 all_held(const Play *play, const int64 *held, int nheld)
 {
