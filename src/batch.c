@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * batch.c
- *	  Requests as jsonb: identify_batch().
+ *	  Requests as jsonb or as texts; identify_batch().
  *
- * A request is an object with the argument names of identify() and "op".  What
- * cannot be read is an error of its request and stops nobody else.
+ * A request has the arguments of identify() by name, and "op".  What cannot be
+ * read is an error of its request and stops nobody else.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
-#include "pipeline.h"
+#include "collect.h"
 
 PG_FUNCTION_INFO_V1(ci_identify_batch);
 
@@ -33,7 +33,8 @@ typedef enum ArgumentType
 	ARGUMENT_BOOLEAN,
 	ARGUMENT_TIME,
 	ARGUMENT_ATTRIBUTES,
-	ARGUMENT_IDENTIFIER
+	ARGUMENT_IDENTIFIER,
+	ARGUMENT_OP
 } ArgumentType;
 
 typedef struct Argument
@@ -44,22 +45,31 @@ typedef struct Argument
 	size_t		offset;			/* of a text in CiRawRequest */
 } Argument;
 
+/* In the order of ci_text_names. */
 static const Argument arguments[] = {
-	{"op", ARGUMENT_TEXT, FOR_ALL, 0},
 	{"source", ARGUMENT_TEXT, FOR_ALL, offsetof(CiRawRequest, source)},
 	{"key", ARGUMENT_TEXT, FOR_ALL, offsetof(CiRawRequest, key)},
-	{"via", ARGUMENT_TEXT, FOR_ALL, offsetof(CiRawRequest, via)},
 	{"email", ARGUMENT_IDENTIFIER, FOR_IDENTIFY},
 	{"phone", ARGUMENT_IDENTIFIER, FOR_IDENTIFY},
 	{"ext_id", ARGUMENT_IDENTIFIER, FOR_IDENTIFY},
 	{"whatsapp", ARGUMENT_IDENTIFIER, FOR_IDENTIFY},
 	{"landline", ARGUMENT_IDENTIFIER, FOR_IDENTIFY},
 	{"attributes", ARGUMENT_ATTRIBUTES, FOR_IDENTIFY | FOR_CAPTURE},
+	{"via", ARGUMENT_TEXT, FOR_ALL, offsetof(CiRawRequest, via)},
 	{"occurred_at", ARGUMENT_TIME, FOR_IDENTIFY | FOR_CAPTURE},
 	{"contact_id", ARGUMENT_ID, FOR_IDENTIFY},
 	{"verified", ARGUMENT_BOOLEAN, FOR_IDENTIFY},
-	{"actor", ARGUMENT_TEXT, FOR_IDENTIFY, offsetof(CiRawRequest, actor)}
+	{"actor", ARGUMENT_TEXT, FOR_IDENTIFY, offsetof(CiRawRequest, actor)},
+	{"op", ARGUMENT_OP, FOR_ALL}
 };
+
+/* The columns of the view inbox. */
+const char *const ci_text_names[CI_TEXTS] = {
+	"source", "key", "email", "phone", "ext_id", "whatsapp", "landline", "attributes", "via",
+	"occurred_at", "contact_id", "verified", "actor", "op", "account_id"
+};
+
+StaticAssertDecl(lengthof(arguments) == CI_TEXT_ACCOUNT, "account_id is the last");
 
 static const struct
 {
@@ -114,52 +124,106 @@ read_id(const Argument *argument, const JsonbValue *value, int64 *result, CiErro
 	return refuse(error, psprintf("%s must be a whole number", argument->name), NULL);
 }
 
-/* A time as text, in any form that timestamptz takes. */
-static bool
-read_time(const Argument *argument, const JsonbValue *value, TimestampTz *result, CiError *error)
+/*
+ * Reads a text with the input function of a type.  False where it is none of
+ * the type's; the function must be one that only looks at its text.
+ */
+bool
+ci_read_softly(PGFunction input, const char *text, Datum *result)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool ok = true;
-	const char *text;
 
-	if (value->type != jbvString || !read_text(argument, value, &text, error))
-		return refuse(error, psprintf("%s must be a string", argument->name), NULL);
 	PG_TRY();
 	{
-		*result = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text),
-														  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		*result = DirectFunctionCall3(input, CStringGetDatum(text),
+									  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 	}
 	PG_CATCH();
 	{
+		int			category = ERRCODE_TO_CATEGORY(geterrcode());
+
 		/* Reading a text takes nothing that would have to be given back. */
-		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+		if (category != ERRCODE_DATA_EXCEPTION && category != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 			PG_RE_THROW();
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
 		ok = false;
 	}
 	PG_END_TRY();
-	return ok || refuse(error, psprintf("%s must be a time", argument->name),
-						"It must be written as in 2026-01-31 12:00:00+00.");
+	return ok;
+}
+
+/* A time, in any form that timestamptz takes. */
+static bool
+read_time(const Argument *argument, const char *text, CiRawRequest *raw, CiError *error)
+{
+	Datum		value;
+
+	if (!ci_read_softly(timestamptz_in, text, &value))
+		return refuse(error, psprintf("%s must be a time", argument->name),
+					  "It must be written as in 2026-01-31 12:00:00+00.");
+	raw->has_occurred_at = true;
+	raw->occurred_at = DatumGetTimestampTz(value);
+	return true;
+}
+
+/* An operation, by its name. */
+static bool
+read_op(const char *name, CiOp *op, CiError *error)
+{
+	for (int i = 0; name != NULL && i < lengthof(ops); i++)
+	{
+		if (strcmp(ops[i].name, name) == 0)
+		{
+			*op = ops[i].op;
+			return true;
+		}
+	}
+	return refuse(error, "op does not exist",
+				  "It must be identify, capture, subscribe, unsubscribe or logout.");
+}
+
+/* The name of an operation that a request can ask for. */
+const char *
+ci_op_name(CiOp op)
+{
+	for (int i = 0; i < lengthof(ops); i++)
+	{
+		if (ops[i].op == op)
+			return ops[i].name;
+	}
+	return NULL;
+}
+
+/* Enters an identifier. */
+static bool
+add_identifier(CiRawRequest *raw, const Argument *argument, const char *value)
+{
+	raw->identifiers[raw->nidentifiers].kind = argument->name;
+	raw->identifiers[raw->nidentifiers++].value = value;
+	return true;
 }
 
 /* Puts one member of a request's object where it belongs. */
 static bool
-read_argument(const Argument *argument, JsonbValue *value, CiRawRequest *raw, CiError *error)
+read_member(const Argument *argument, JsonbValue *value, CiRawRequest *raw, CiError *error)
 {
+	const char *text = NULL;
+
 	switch (argument->type)
 	{
 		case ARGUMENT_TEXT:
 			return read_text(argument, value, (const char **) ((char *) raw + argument->offset), error);
 		case ARGUMENT_IDENTIFIER:
-			raw->identifiers[raw->nidentifiers].kind = argument->name;
-			return read_text(argument, value, &raw->identifiers[raw->nidentifiers++].value, error);
+			return read_text(argument, value, &text, error) && add_identifier(raw, argument, text);
 		case ARGUMENT_ATTRIBUTES:
 			raw->attributes = JsonbValueToJsonb(value);
 			return true;
 		case ARGUMENT_TIME:
-			raw->has_occurred_at = true;
-			return read_time(argument, value, &raw->occurred_at, error);
+			if (value->type != jbvString)
+				return refuse(error, psprintf("%s must be a string", argument->name), NULL);
+			return read_text(argument, value, &text, error) && read_time(argument, text, raw, error);
 		case ARGUMENT_ID:
 			raw->has_contact_id = true;
 			return read_id(argument, value, &raw->contact_id, error);
@@ -168,30 +232,10 @@ read_argument(const Argument *argument, JsonbValue *value, CiRawRequest *raw, Ci
 				return refuse(error, psprintf("%s must be true or false", argument->name), NULL);
 			raw->verified = value->val.boolean;
 			return true;
+		case ARGUMENT_OP:
+			break;				/* is known already */
 	}
 	return true;
-}
-
-/* The operation that a request's object asks for. */
-static bool
-read_op(JsonbContainer *object, CiOp *op, CiError *error)
-{
-	JsonbValue *value = getKeyJsonValueFromContainer(object, "op", 2, NULL);
-
-	*op = CI_OP_IDENTIFY;
-	if (value == NULL || value->type == jbvNull)
-		return true;
-	for (int i = 0; value->type == jbvString && i < lengthof(ops); i++)
-	{
-		if (value->val.string.len == strlen(ops[i].name) &&
-			memcmp(value->val.string.val, ops[i].name, value->val.string.len) == 0)
-		{
-			*op = ops[i].op;
-			return true;
-		}
-	}
-	return refuse(error, "op does not exist",
-				  "It must be identify, capture, subscribe, unsubscribe or logout.");
 }
 
 /*
@@ -205,8 +249,13 @@ ci_read_request(JsonbContainer *object, CiRawRequest *raw, CiError *error)
 	JsonbIteratorToken token;
 	JsonbValue	value;
 
+	JsonbValue *op = getKeyJsonValueFromContainer(object, "op", 2, NULL);
+
 	memset(raw, 0, sizeof(CiRawRequest));
-	if (!read_op(object, &raw->op, error))
+	raw->op = CI_OP_IDENTIFY;
+	if (op != NULL && op->type != jbvNull &&
+		!read_op(op->type != jbvString ? NULL : pnstrdup(op->val.string.val, op->val.string.len),
+				 &raw->op, error))
 		return false;
 	iterator = JsonbIteratorInit(object);
 	(void) JsonbIteratorNext(&iterator, &value, true);
@@ -223,14 +272,91 @@ ci_read_request(JsonbContainer *object, CiRawRequest *raw, CiError *error)
 		(void) JsonbIteratorNext(&iterator, &value, true);
 		if (argument == NULL)
 			return refuse(error, "request has an argument that does not exist",
-						  "Names are those of the arguments of identify(), and op.");
+						  "Names are those of the arguments of identify(), but for account_id, and op.");
+		if (value.type == jbvNull)
+			continue;
 		if ((argument->ops & (1 << raw->op)) == 0)
 			return refuse(error, psprintf("this op takes no %s", argument->name), NULL);
-		if (value.type != jbvNull && strcmp(argument->name, "op") != 0 &&
-			!read_argument(argument, &value, raw, error))
+		if (!read_member(argument, &value, raw, error))
 			return false;
 	}
 	return true;
+}
+
+/* Puts one argument that is given as text where it belongs. */
+static bool
+read_text_argument(const Argument *argument, char *text, CiRawRequest *raw, CiError *error)
+{
+	Datum		value;
+
+	switch (argument->type)
+	{
+		case ARGUMENT_TEXT:
+			*(const char **) ((char *) raw + argument->offset) = text;
+			return true;
+		case ARGUMENT_IDENTIFIER:
+			return add_identifier(raw, argument, text);
+		case ARGUMENT_ATTRIBUTES:
+			if (!ci_read_softly(jsonb_in, text, &value))
+				return refuse(error, psprintf("%s must be JSON", argument->name), NULL);
+			raw->attributes = DatumGetJsonbP(value);
+			return true;
+		case ARGUMENT_TIME:
+			return read_time(argument, text, raw, error);
+		case ARGUMENT_ID:
+			if (!ci_read_softly(int8in, text, &value))
+				return refuse(error, psprintf("%s must be a whole number", argument->name), NULL);
+			raw->has_contact_id = true;
+			raw->contact_id = DatumGetInt64(value);
+			return true;
+		case ARGUMENT_BOOLEAN:
+			if (!ci_read_softly(boolin, text, &value))
+				return refuse(error, psprintf("%s must be true or false", argument->name), NULL);
+			raw->verified = DatumGetBool(value);
+			return true;
+		case ARGUMENT_OP:
+			break;				/* is known already */
+	}
+	return true;
+}
+
+/*
+ * Reads a request from texts, in the order of ci_text_names; what is NULL is
+ * not given.  They and what is read must be in the batch's memory, which is
+ * the current context.
+ */
+void
+ci_read_texts(CiCollected *collected, char **texts)
+{
+	CiRawRequest *raw = &collected->raw;
+	Datum		account;
+
+	collected->texts = texts;
+	if (texts[CI_TEXT_ACCOUNT] != NULL)
+	{
+		if (ci_read_softly(int4in, texts[CI_TEXT_ACCOUNT], &account) && DatumGetInt32(account) > 0)
+			collected->account_id = DatumGetInt32(account);
+		else
+		{
+			refuse(&collected->error, "account_id must be a whole number greater than 0", NULL);
+			return;
+		}
+	}
+	raw->op = CI_OP_IDENTIFY;
+	if (texts[CI_TEXT_OP] != NULL && !read_op(texts[CI_TEXT_OP], &raw->op, &collected->error))
+		return;
+	for (int i = 0; i < lengthof(arguments); i++)
+	{
+		if (texts[i] == NULL)
+			continue;
+		if ((arguments[i].ops & (1 << raw->op)) == 0)
+		{
+			refuse(&collected->error, psprintf("this op takes no %s", arguments[i].name), NULL);
+			return;
+		}
+		if (!read_text_argument(&arguments[i], texts[i], raw, &collected->error))
+			return;
+	}
 }
 
 /* identify_batch(requests, account_id) */
@@ -273,7 +399,6 @@ ci_identify_batch(PG_FUNCTION_ARGS)
 		requests[i].error = error;
 	}
 	ci_play(call.config, requests, results, count);
-	ci_end_call(&call);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[CI_RESULT_COLUMNS];
@@ -282,6 +407,7 @@ ci_identify_batch(PG_FUNCTION_ARGS)
 		ci_result_row(i + 1, &requests[i], &results[i], values, nulls);
 		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
 	}
+	ci_end_call(&call);
 	MemoryContextDelete(call.context);
 	return (Datum) 0;
 }

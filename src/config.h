@@ -24,6 +24,7 @@ extern bool ci_normalize_identifier(const CiConfig *config, const CiKind *kind,
 
 /* error.c */
 extern int	ci_error_sqlstate(CiCode code);
+extern char *ci_error_text(const CiError *err);
 CI_NORETURN extern void ci_report_error(const CiError *err);
 CI_NORETURN extern void ci_refuse(CiCode code, const char *message, const char *hint);
 

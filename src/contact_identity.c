@@ -15,6 +15,7 @@ PG_MODULE_MAGIC;
 void		_PG_init(void);
 
 int			ci_setting_account_id = 1;
+int			ci_setting_batch_size = 1000;
 
 /*
  * Defines the settings. None of them authorises anything: they choose among
@@ -28,6 +29,13 @@ _PG_init(void)
 							NULL,
 							&ci_setting_account_id,
 							1, 1, PG_INT32_MAX,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("contact_identity.batch_size",
+							"How many requests the view inbox, import() and attached tables play at a time.",
+							"Fewer where they are large.",
+							&ci_setting_batch_size,
+							1000, 1, 100000,
 							PGC_USERSET, 0,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("contact_identity");

@@ -53,6 +53,14 @@ ci_report_error(const CiError *err)
 	pg_unreachable();
 }
 
+/* An error as one text, without its hint. */
+char *
+ci_error_text(const CiError *err)
+{
+	return psprintf("%s%s%s", err->message, err->detail == NULL ? "" : ": ",
+					err->detail == NULL ? "" : err->detail);
+}
+
 /* Raises an error that has no detail. */
 void
 ci_refuse(CiCode code, const char *message, const char *hint)

@@ -110,11 +110,9 @@ ci_result_row(int number, const CiRequest *request, const CiResult *result,
 	nulls[6] = !failed;
 	if (failed)
 	{
-		const CiError *error = &request->error;
-
-		values[6] = CStringGetTextDatum(psprintf("%s: %s%s%s", unpack_sql_state(ci_error_sqlstate(error->code)),
-												 error->message, error->detail == NULL ? "" : ": ",
-												 error->detail == NULL ? "" : error->detail));
+		values[6] = CStringGetTextDatum(psprintf("%s: %s",
+												 unpack_sql_state(ci_error_sqlstate(request->error.code)),
+												 ci_error_text(&request->error)));
 		return;
 	}
 	ci_column_init(&conflicts, INT8OID);

@@ -296,6 +296,41 @@ BEGIN
         made := made || 'lists'::text;
     END IF;
 
+    -- It holds nothing.  Its columns are texts, so that what is not of a
+    -- column's type is a rejected request and no error of COPY.
+    IF to_regclass('contact_identity.inbox') IS NULL THEN
+        CREATE VIEW contact_identity.inbox WITH (security_barrier) AS
+        SELECT n.t AS source,
+               n.t AS key,
+               n.t AS email,
+               n.t AS phone,
+               n.t AS ext_id,
+               n.t AS whatsapp,
+               n.t AS landline,
+               n.t AS attributes,
+               n.t AS via,
+               n.t AS occurred_at,
+               n.t AS contact_id,
+               n.t AS verified,
+               n.t AS actor,
+               n.t AS op,
+               n.t AS account_id
+        FROM (VALUES (NULL::text)) n (t)
+        WHERE false;
+        made := made || 'inbox'::text;
+    END IF;
+    FOR item IN
+        SELECT *
+        FROM (VALUES ('contact_identity_inbox_begin', 'BEFORE INSERT OR UPDATE OR DELETE', 'STATEMENT'),
+                     ('contact_identity_inbox_row', 'INSTEAD OF INSERT OR UPDATE OR DELETE', 'ROW'),
+                     ('contact_identity_inbox_end', 'AFTER INSERT', 'STATEMENT')) t (name, fired, level)
+        WHERE NOT EXISTS (SELECT FROM pg_trigger g
+                          WHERE g.tgrelid = 'contact_identity.inbox'::regclass AND g.tgname = t.name)
+    LOOP
+        EXECUTE format('CREATE TRIGGER %I %s ON contact_identity.inbox FOR EACH %s'
+                       ' EXECUTE FUNCTION contact_identity.write_inbox()', item.name, item.fired, item.level);
+    END LOOP;
+
     FOR item IN
         SELECT v.name, v.comment
         FROM (VALUES
@@ -308,7 +343,8 @@ BEGIN
             ('merges', 'What each merge took and set aside (RULES 6.8).'),
             ('history', 'Every change of every contact (RULES 10.1); event_id gives the order.'),
             ('lists', 'Who is on a list, and who was.'),
-            ('audience', 'Every value that a contact can be reached by now (RULES 2.7): one row for each primary identifier and each opted-in push key whose channel is not blocked.')
+            ('audience', 'Every value that a contact can be reached by now (RULES 2.7): one row for each primary identifier and each opted-in push key whose channel is not blocked.'),
+            ('inbox', 'Takes INSERT and COPY: each row is a request that is played as identify() would, many at a time. A row that cannot be used goes to the table rejected.')
         ) v (name, comment)
         WHERE v.name = ANY (made)
     LOOP
@@ -416,7 +452,23 @@ BEGIN
 
             ('audience', 'contact_id', 'The contact.'),
             ('audience', 'channel', 'email, push, sms or whatsapp.'),
-            ('audience', 'value', 'The normalised identifier or the push key to reach it by.'))
+            ('audience', 'value', 'The normalised identifier or the push key to reach it by.'),
+
+            ('inbox', 'source', 'Where the data comes from.'),
+            ('inbox', 'key', 'The visitor''s or browser''s key.'),
+            ('inbox', 'email', 'E-mail address.'),
+            ('inbox', 'phone', 'Telephone number.'),
+            ('inbox', 'ext_id', 'Id in the customer''s own system.'),
+            ('inbox', 'whatsapp', 'WhatsApp number.'),
+            ('inbox', 'landline', 'Landline number.'),
+            ('inbox', 'attributes', 'A JSON object of names and values.'),
+            ('inbox', 'via', 'The way it came by, of those that the source lists.'),
+            ('inbox', 'occurred_at', 'When it was said, a timestamptz; null: now.'),
+            ('inbox', 'contact_id', 'The contact that is meant, where that is known.'),
+            ('inbox', 'verified', 'true: the application vouches for what is given.'),
+            ('inbox', 'actor', 'Who gives it.'),
+            ('inbox', 'op', 'identify, capture, subscribe, unsubscribe or logout; null: identify.'),
+            ('inbox', 'account_id', 'The contact database; null: that of the setting contact_identity.account_id.'))
         SELECT v.name AS view, d.name, d.comment
         FROM described d, string_to_table(d.views, ' ') AS v (name)
         WHERE v.name = ANY (made)
