@@ -183,6 +183,35 @@ static CiStatement checks[] = {
 		  " OR i.opted_in <> coalesce((said.detail ->> 'opted_in')::boolean, false)"
 		  " OR i.parked <> coalesce((said.detail ->> 'parked')::boolean, false)"
 		  " OR i.verified <> coalesce((said.detail ->> 'verified')::boolean, false)))"),
+	/*
+	 * Each row of history goes on from where the one before it left off.  A
+	 * detached key whose opt-out is remembered may be anybody's next.
+	 */
+	CHECK("WITH named AS (SELECT e.account_id, e.event_id, e.contact_id, e.field AS kind, e.new_value AS value,"
+		  " e.contact_id AS holder, e.old_value IS NOT DISTINCT FROM e.new_value AS held, false AS parked"
+		  " FROM contact_identity.event e WHERE " IDENTIFIER_EVENT " AND e.new_value IS NOT NULL"
+		  " UNION ALL SELECT e.account_id, e.event_id, e.contact_id, e.field, e.old_value, NULL, true,"
+		  " coalesce((e.detail -> 'new' ->> 'parked')::boolean, false)"
+		  " FROM contact_identity.event e WHERE " IDENTIFIER_EVENT " AND e.old_value IS NOT NULL"
+		  " AND e.old_value IS DISTINCT FROM e.new_value"
+		  "), line AS (SELECT n.*, lag(n.holder) OVER w AS held_by, lag(n.parked) OVER w AS was_parked"
+		  " FROM named n WINDOW w AS (PARTITION BY n.account_id, n.kind, n.value ORDER BY n.event_id)"
+		  ") "
+		  BREACH("account_id", "9.4", "'event ' || event_id",
+				 "CASE WHEN held THEN 'is about a value that by history was not its contact''s, of kind '"
+				 " ELSE 'gives a contact what it had by history, of kind ' END || kind")
+		  " FROM line WHERE NOT was_parked AND held <> (held_by IS NOT DISTINCT FROM contact_id)"),
+	CHECK("WITH line AS (SELECT e.account_id, e.event_id, e.field_type, e.field, e.old_value, e.new_value,"
+		  " lag(e.event_id) OVER w AS before, lag(e.new_value) OVER w AS value_before"
+		  " FROM contact_identity.event e WHERE e.field_type IN ('attribute', 'list', 'block')"
+		  " AND NOT starts_with(e.event, 'conflict_')"
+		  " WINDOW w AS (PARTITION BY e.account_id, e.contact_id, e.field_type, e.field ORDER BY e.event_id)"
+		  ") "
+		  BREACH("account_id", "9.4", "'event ' || event_id",
+				 "CASE WHEN old_value IS NOT DISTINCT FROM value_before THEN 'says no change of '"
+				 " ELSE 'says a change from what was not there by history, of ' END || field_type || ' ' || field")
+		  " FROM line WHERE before IS NOT NULL AND (old_value IS DISTINCT FROM value_before"
+		  " OR old_value IS NOT DISTINCT FROM new_value)"),
 	CHECK("WITH live AS (SELECT c.account_id, c.contact_id, c.attributes FROM contact_identity.contact c"
 		  " WHERE c.state IN " LIVE
 		  "), said AS (SELECT DISTINCT ON (e.account_id, e.contact_id, e.field) e.account_id, e.contact_id,"

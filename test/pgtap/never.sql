@@ -1,7 +1,7 @@
 -- RULES 9: what must never be, and that check_integrity() sees it when it is.
 BEGIN;
 \ir words.psql
-SELECT plan(78);
+SELECT plan(85);
 
 -------------------------------------------------------------- a long mixed scene
 -- 1000 calls over few people, keys and values, so that they meet: every kind of
@@ -119,6 +119,10 @@ CALL done(merge(id('ann'), id('cat'), 'agent'));
 CALL done(merge(id('bob'), id('dan'), 'agent'));
 CALL done(identify('conversations', 'bob', attributes => '{"city": "Ulm"}'));
 CALL done(block(id('bob'), 'sms', 'agent'));
+CALL given('pat', identify('shop', email => 'pat@example.org', ext_id => 'pat 1', attributes => '{"age": 1}'));
+CALL done(identify('shop', contact_id => id('pat'), ext_id => 'pat 2', attributes => '{"age": 2}'));
+CALL done(identify('shop', contact_id => id('pat'), ext_id => 'pat 3', attributes => '{"age": 3}'));
+CALL done(identify('shop', contact_id => id('pat'), ext_id => 'pat 1'));
 SELECT throws_ok(format($$ INSERT INTO identifier (account_id, kind, value, contact_id, is_primary, opted_in, verified, updated_at, source)
     VALUES (1, 'email', 'bob@example.org', %s, false, false, false, now(), 'shop') $$, id('ann')), '23505', NULL,
     '[9.1] a row written by hand does not make a value two contacts'' either');
@@ -199,6 +203,27 @@ SELECT breach(format($$ INSERT INTO event (account_id, contact_id, call_id, writ
     SELECT account_id, contact_id, call_id, written_at, occurred_at, event, field_type, 'whatsapp', '"+12065550209"'
     FROM event WHERE contact_id = %s AND field = 'phone' $$, id('ann')), '9.4',
     '[9.4] history of an identifier that is not there');
+-- again(where): rows of history a second time
+CREATE FUNCTION again(which text) RETURNS text LANGUAGE sql AS $$
+    SELECT 'INSERT INTO event (account_id, contact_id, call_id, written_at, occurred_at, event, field_type, field, old_value, new_value,'
+           ' old_source, new_source, old_at, new_at, detail, source) SELECT account_id, contact_id, call_id, written_at, occurred_at,'
+           ' event, field_type, field, old_value, new_value, old_source, new_source, old_at, new_at, detail, source FROM event'
+           ' WHERE account_id = 1 AND ' || which
+$$;
+SELECT breach(again(format($$ contact_id = %s AND field = 'city' $$, id('ann'))), '9.4',
+    '[9.4] the history of an attribute twice');
+SELECT breach(again(format($$ contact_id = %s AND field = 'phone' $$, id('ann'))), '9.4',
+    '[9.4] the history of an identifier twice');
+SELECT breach(again(format($$ contact_id = %s AND field_type = 'key' $$, id('eva'))), '9.4',
+    '[9.4] the history of a key twice');
+SELECT breach(again(format($$ contact_id = %s AND field_type = 'list' $$, id('bob'))), '9.4',
+    '[9.4] the history of a list twice');
+SELECT breach(again(format($$ contact_id = %s AND field_type = 'block' $$, id('bob'))), '9.4',
+    '[9.4] the history of a block twice');
+SELECT breach(format($$ DELETE FROM event WHERE contact_id = %s AND field = 'age' AND new_value = '2' $$, id('pat')), '9.4',
+    '[9.4] one of three changes of an attribute without history');
+SELECT breach(format($$ DELETE FROM event WHERE contact_id = %s AND field = 'ext_id' AND new_value = '"pat 2"' $$, id('pat')), '9.4',
+    '[9.4] an identifier replaced and put back, the replacing without history');
 SELECT breach($$ INSERT INTO contact (account_id, state, made, origin, created_at, updated_at, last_seen_at)
     VALUES (1, 'anonymous', 'conversations', 'conversations', now(), now(), now());
     UPDATE contact_count SET anonymous_conversations = anonymous_conversations + 1
