@@ -1,7 +1,7 @@
 -- RULES 10.1 and 9.4: every change is a row of history, and every row a change.
 BEGIN;
 \ir words.psql
-SELECT plan(65);
+SELECT plan(66);
 
 -- news(): what was written since it was asked last, in order, a line each:
 -- whose, what, from what to what.
@@ -146,6 +146,9 @@ SELECT is((SELECT concat_ws(' ', found_kind, found_value) FROM history WHERE con
 CALL done(identify('shop', contact_id => id('fay'), attributes => '{"d": 1}'));
 SELECT is((SELECT (found_kind IS NULL, found_value IS NULL)::text FROM history WHERE contact_id = id('fay') AND field = 'd'), '(t,t)',
     '[10.1] or neither, where it was named');
+CALL done(identify('conversations', 'fay form', contact_id => id('fay'), attributes => '{"e": 1}'));
+SELECT is((SELECT (found_kind IS NULL, found_value IS NULL)::text FROM history WHERE contact_id = id('fay') AND field = 'e'), '(t,t)',
+    '[10.1] though a key was given');
 CALL done(identify('shop', email => 'fay@example.org', attributes => '{"a": 3}', occurred_at => day(5)));
 CALL done(identify('shop', contact_id => id('fay'), phone => '+12065550104', occurred_at => day(6)));
 SELECT is((SELECT row(old_value, old_source, old_at = day(1), new_value, new_source, new_at = day(5))::text FROM history
