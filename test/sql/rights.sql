@@ -29,7 +29,8 @@ $$
 BEGIN
     EXECUTE (SELECT format('SELECT * FROM %s(%s)', p.oid::regproc, string_agg(
                         CASE t WHEN 'integer'::regtype THEN '1' WHEN 'bigint'::regtype THEN '1'
-                               WHEN 'text'::regtype THEN quote_literal('email') ELSE 'NULL' END
+                               WHEN 'text'::regtype THEN quote_literal('email')
+                               WHEN 'jsonb'::regtype THEN quote_literal('[]') ELSE 'NULL' END
                         || '::' || t::regtype, ', ' ORDER BY n))
              FROM pg_proc p LEFT JOIN unnest(p.proargtypes::oid[]) WITH ORDINALITY a (t, n) ON true
              WHERE p.oid = routine GROUP BY p.oid);

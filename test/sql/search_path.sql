@@ -143,7 +143,7 @@ SELECT kind, value, given, contact_id, is_primary, active FROM contact_identity.
 SELECT conflict_id, contact_id, field, primary_value, secondary_value, owner_contact_id, key, status
 FROM contact_identity.conflicts ORDER BY conflict_id;
 SELECT survivor_id, merged_id, actor FROM contact_identity.merges ORDER BY merge_id;
-SELECT contact_id, event, field, old_value, new_value FROM contact_identity.history ORDER BY event_id;
+SELECT contact_id, field_type, old_value, new_value FROM contact_identity.history ORDER BY event_id;
 SELECT list, contact_id, subscribed FROM contact_identity.lists ORDER BY contact_id;
 SELECT contact_id, channel, value FROM contact_identity.audience ORDER BY contact_id, channel, value;
 SELECT * FROM contact_identity.check_integrity();
@@ -154,6 +154,10 @@ SELECT label FROM contact_identity.all_contacts ORDER BY contact_id DESC LIMIT 1
 SELECT contact_identity.create_account(2, 'second');
 SET contact_identity.account_id = 2;
 SELECT contact_identity.capture('push', 'browser');
+SELECT outcome, error FROM contact_identity.identify_batch('[
+    {"source": "push", "key": "browser", "ext_id": "c-1", "attributes": {"visits": 1}},
+    {"op": "logout", "source": "push", "key": "browser"},
+    {"source": "api", "email": "malformed"}]');
 SELECT contact_identity.setup();
 
 \c :home
