@@ -1,7 +1,7 @@
 -- RULES 9: what must never be, and that check_integrity() sees it when it is.
 BEGIN;
 \ir words.psql
-SELECT plan(85);
+SELECT plan(88);
 
 -------------------------------------------------------------- a long mixed scene
 -- 1000 calls over few people, keys and values, so that they meet: every kind of
@@ -325,6 +325,17 @@ FROM identify_batch('[{"source": "shop", "email": "fay wray@example"}, {"source"
     {"source": "shop", "email": {"fay": "wray"}}, {"source": "shop", "email": "fay@example.org", "attributes": "fay wray"},
     {"source": "shop", "email": "fay@example.org", "occurred_at": "fay wray"}, {"source": "shop", "email": "fay@example.org", "contact_id": "fay wray"},
     {"source": "shop", "email": "fay@example.org", "verified": "fay wray"}]') AS b;
+SET LOCAL client_min_messages = error;
+COPY inbox (source, email, phone) FROM stdin;
+shop	fay wray@example	\N
+shop	copied@example.org	\N
+shop	\N	+1 206 faywray
+\.
+SELECT is((SELECT count(*) FROM rejected WHERE account_id = 1), 2::bigint,
+    '[9.6] a bad row of a COPY goes to rejected instead of raising');
+SELECT is((SELECT count(*) FROM find('email', 'copied@example.org')), 1::bigint, '[9.6] and the others are taken');
+SELECT is((SELECT count(*) FROM rejected WHERE account_id = 1 AND message ~* 'fay|wray'), 0::bigint,
+    '[9.6] its reason repeats no value');
 
 SELECT * FROM finish();
 ROLLBACK;
