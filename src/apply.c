@@ -1006,13 +1006,16 @@ apply_events(CiWorld *world)
 	" anonymous_push = n.anonymous_push OPERATOR(pg_catalog.+) $4," \
 	" anonymous_conversations = n.anonymous_conversations OPERATOR(pg_catalog.+) $5"
 
+/*
+ * The part is looked for in a sub-select of its own, which is run once: joined,
+ * it may be run for each part, and skips in the next what it wrote in the last.
+ */
 static CiStatement count_stmt = {
 	.sql = ADD_TO_COUNTS
-	" FROM (SELECT f.part FROM contact_identity.contact_count f"
-	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.process OPERATOR(pg_catalog.=) $2"
-	" ORDER BY f.part LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS mine"
 	" WHERE n.account_id OPERATOR(pg_catalog.=) $1 AND n.process OPERATOR(pg_catalog.=) $2"
-	" AND n.part OPERATOR(pg_catalog.=) mine.part RETURNING n.ctid",
+	" AND n.part OPERATOR(pg_catalog.=) (SELECT f.part FROM contact_identity.contact_count f"
+	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.process OPERATOR(pg_catalog.=) $2"
+	" ORDER BY f.part LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) RETURNING n.ctid",
 	.expected = SPI_OK_UPDATE_RETURNING, .nargs = 5,
 	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID}
 };

@@ -92,6 +92,13 @@ SELECT count(contact_identity.capture('push', 'p9')) AS devices;
 :counts;
 COMMIT;
 
+-- [2.4] a session counts in one of its parts; it has more where a prepared
+-- transaction held one
+INSERT INTO contact_identity.contact_count (account_id, process)
+SELECT DISTINCT account_id, process FROM contact_identity.contact_count WHERE account_id = 20;
+SELECT count(contact_identity.capture('push', 'p10')) AS devices;
+:counts;
+
 -- [2.4] a batch: 500 devices stay anonymous, 500 share ten addresses
 SELECT r.outcome, count(*) FROM contact_identity.identify_batch(
     (SELECT jsonb_agg(jsonb_build_object('source', 'push', 'key', 'bulk' || n) ||
