@@ -119,6 +119,25 @@ add_identifier_row(IdentifierRows *rows, const CiIdentifier *identifier, bool is
 	ci_column_add_time(&rows->updated_at, now->updated_at);
 }
 
+/*
+ * A value that the requests give and free again: nobody's before and after,
+ * and not to be anybody else's in between, or history would be out of order.
+ */
+static void
+add_passing_row(IdentifierRows *rows, const CiIdentifier *identifier, CiTime at)
+{
+	ci_column_add_text(&rows->kind, identifier->kind->name);
+	ci_column_add_text(&rows->value, identifier->value);
+	ci_column_add_int64(&rows->contact_id, 0);
+	ci_column_add_bool(&rows->is_primary, false);
+	ci_column_add_bool(&rows->opted_in, false);
+	ci_column_add_bool(&rows->parked, false);
+	ci_column_add_bool(&rows->verified, false);
+	ci_column_add_text(&rows->given, NULL);
+	ci_column_add_text(&rows->source, "");
+	ci_column_add_time(&rows->updated_at, at);
+}
+
 static uint64
 run_identifier_rows(CiStatement *stmt, const CiWorld *world, const IdentifierRows *rows)
 {
@@ -222,7 +241,7 @@ ci_count_claims(const CiWorld *world)
 	for (CiIdentifier *identifier = world->touched_identifiers;
 		 identifier != NULL; identifier = identifier->next_touched)
 	{
-		if (identifier->was.contact == NULL && identifier->now.contact != NULL)
+		if (identifier->was.contact == NULL)
 			count++;
 	}
 	return count;
@@ -248,10 +267,14 @@ ci_apply_claims(CiWorld *world)
 	init_identifier_rows(&rows);
 	for (int i = 0; i < count; i++)
 	{
+		if (identifiers[i]->was.contact != NULL)
+			continue;
 		/* Where a primary is replaced, it is still there: see below. */
-		if (identifiers[i]->was.contact == NULL && identifiers[i]->now.contact != NULL)
+		if (identifiers[i]->now.contact != NULL)
 			add_identifier_row(&rows, identifiers[i], identifiers[i]->now.primary &&
 							   takes_place_of(slots, identifiers[i]) == NULL);
+		else
+			add_passing_row(&rows, identifiers[i], world->clock);
 	}
 	return rows.kind.count == 0 ||
 		run_identifier_rows(&claim_stmt, world, &rows) == rows.kind.count;
@@ -287,8 +310,6 @@ apply_identifiers(CiWorld *world)
 		}
 		if (identifier->now.contact == NULL)
 		{
-			if (identifier->was.contact == NULL)
-				continue;
 			ci_column_add_text(&freed[0], identifier->kind->name);
 			ci_column_add_text(&freed[1], identifier->value);
 		}
