@@ -123,7 +123,7 @@ ci_read_attributes(const Jsonb *json, CiAttributes *attributes, CiError *err)
 	JsonbValue	value;
 	Size		bytes = 0;
 
-	err->code = CI_INVALID;
+	*err = (CiError) {.code = CI_INVALID};
 	if (!JB_ROOT_IS_OBJECT(json))
 	{
 		err->message = "attributes must be a JSON object";
