@@ -373,9 +373,9 @@ ci_identify_batch(PG_FUNCTION_ARGS)
 	int			count;
 
 	InitMaterializedSRF(fcinfo, 0);
+	ci_begin_call(&call, ci_account_argument(fcinfo, 1));
 	if (json == NULL || !JB_ROOT_IS_ARRAY(json) || JB_ROOT_IS_SCALAR(json))
 		ci_refuse(CI_INVALID, "requests must be a JSON array of objects", NULL);
-	ci_begin_call(&call, fcinfo, 1);
 	count = JB_ROOT_COUNT(json);
 	requests = palloc_extended(sizeof(CiRequest) * Max(1, count), MCXT_ALLOC_HUGE);
 	results = palloc_extended(sizeof(CiResult) * Max(1, count), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);

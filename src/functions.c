@@ -51,10 +51,9 @@ text_argument(FunctionCallInfo fcinfo, int argno)
  * and statements are the owner's.
  */
 void
-ci_begin_call(CiCall *call, FunctionCallInfo fcinfo, int account_argno)
+ci_begin_call(CiCall *call, int account_id)
 {
-	int			account_id = ci_account_argument(fcinfo, account_argno);
-
+	call->row_context = CurrentMemoryContext;
 	call->context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity call",
 										  ALLOCSET_DEFAULT_SIZES);
 	ci_become_owner(&call->caller);
@@ -156,7 +155,7 @@ ci_capture(PG_FUNCTION_ARGS)
 	Call		call;
 	int64		contact_id;
 
-	ci_begin_call(&call.common, fcinfo, 5);
+	ci_begin_call(&call.common, ci_account_argument(fcinfo, 5));
 	raw.source = text_argument(fcinfo, 0);
 	raw.key = text_argument(fcinfo, 1);
 	raw.attributes = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
@@ -181,7 +180,7 @@ ci_identify(PG_FUNCTION_ARGS)
 	CiRawRequest raw = {.op = CI_OP_IDENTIFY};
 	Call		call;
 
-	ci_begin_call(&call.common, fcinfo, 13);
+	ci_begin_call(&call.common, ci_account_argument(fcinfo, 13));
 	raw.source = text_argument(fcinfo, 0);
 	raw.key = text_argument(fcinfo, 1);
 	for (int i = 0; i < lengthof(kinds); i++)
@@ -209,7 +208,7 @@ change_key(FunctionCallInfo fcinfo, CiOp op)
 	CiRawRequest raw = {.op = op};
 	Call		call;
 
-	ci_begin_call(&call.common, fcinfo, 3);
+	ci_begin_call(&call.common, ci_account_argument(fcinfo, 3));
 	raw.source = text_argument(fcinfo, 0);
 	raw.key = text_argument(fcinfo, 1);
 	raw.via = text_argument(fcinfo, 2);
@@ -242,7 +241,7 @@ ci_promote(PG_FUNCTION_ARGS)
 	CiRawRequest raw = {.op = CI_OP_PROMOTE};
 	Call		call;
 
-	ci_begin_call(&call.common, fcinfo, 3);
+	ci_begin_call(&call.common, ci_account_argument(fcinfo, 3));
 	raw.has_conflict_id = !PG_ARGISNULL(0);
 	raw.conflict_id = raw.has_conflict_id ? PG_GETARG_INT64(0) : 0;
 	raw.actor = text_argument(fcinfo, 1);
@@ -258,7 +257,7 @@ ci_dismiss(PG_FUNCTION_ARGS)
 	CiRawRequest raw = {.op = CI_OP_DISMISS};
 	Call		call;
 
-	ci_begin_call(&call.common, fcinfo, 2);
+	ci_begin_call(&call.common, ci_account_argument(fcinfo, 2));
 	raw.has_conflict_id = !PG_ARGISNULL(0);
 	raw.conflict_id = raw.has_conflict_id ? PG_GETARG_INT64(0) : 0;
 	raw.actor = text_argument(fcinfo, 1);
@@ -273,7 +272,7 @@ ci_merge(PG_FUNCTION_ARGS)
 	CiRawRequest raw = {.op = CI_OP_MERGE};
 	Call		call;
 
-	ci_begin_call(&call.common, fcinfo, 4);
+	ci_begin_call(&call.common, ci_account_argument(fcinfo, 4));
 	raw.has_contact_id = !PG_ARGISNULL(0);
 	raw.contact_id = raw.has_contact_id ? PG_GETARG_INT64(0) : 0;
 	raw.has_loser_id = !PG_ARGISNULL(1);
@@ -291,7 +290,7 @@ change_reach(FunctionCallInfo fcinfo, CiOp op)
 	CiRawRequest raw = {.op = op};
 	Call		call;
 
-	ci_begin_call(&call.common, fcinfo, 3);
+	ci_begin_call(&call.common, ci_account_argument(fcinfo, 3));
 	raw.has_contact_id = !PG_ARGISNULL(0);
 	raw.contact_id = raw.has_contact_id ? PG_GETARG_INT64(0) : 0;
 	raw.channel = raw.list = text_argument(fcinfo, 1);
@@ -335,7 +334,7 @@ ci_normalize(PG_FUNCTION_ARGS)
 	const char *name;
 	text	   *result;
 
-	ci_begin_call(&call, fcinfo, 2);
+	ci_begin_call(&call, ci_account_argument(fcinfo, 2));
 	name = text_argument(fcinfo, 0);
 	kind = name == NULL ? NULL : ci_find_kind(call.config, name);
 	if (kind == NULL)

@@ -63,20 +63,17 @@ static CiStatement ended_stmt = {
 };
 
 /*
- * What contacts hold: primary values and aliases of the first, keys of the
- * second.
+ * What contacts hold: identifying values of the first, keys of the second.
  */
 static CiStatement identifiers_stmt = {
-	.sql = FOR_EACH("$2", IDENTIFIER_COLUMNS, "identifier i",
-					"i.contact_id OPERATOR(pg_catalog.=) u.id AND i.is_primary")
-	" UNION ALL SELECT r.* FROM " CI_UNNEST("$2") " AS u (id)"
+	.sql = "SELECT r.* FROM " CI_UNNEST("$2") " AS u (id)"
 	" CROSS JOIN " CI_UNNEST("$4") " AS k (kind) CROSS JOIN LATERAL"
 	" (SELECT " IDENTIFIER_COLUMNS " FROM contact_identity.identifier i"
 	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.contact_id OPERATOR(pg_catalog.=) u.id"
-	" AND NOT i.is_primary AND i.kind OPERATOR(pg_catalog.=) k.kind OFFSET 0) AS r"
+	" AND i.kind OPERATOR(pg_catalog.=) k.kind OFFSET 0) AS r"
 	" UNION ALL "
 	FOR_EACH("$3", IDENTIFIER_COLUMNS, "identifier i",
-			 "i.contact_id OPERATOR(pg_catalog.=) u.id AND NOT i.is_primary"
+			 "i.contact_id OPERATOR(pg_catalog.=) u.id"
 			 " AND i.kind OPERATOR(pg_catalog.<>) ALL ($4)"),
 	.expected = SPI_OK_SELECT, .nargs = 4,
 	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID}
@@ -443,7 +440,7 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 			 request->op != CI_OP_SUBSCRIBE && request->op != CI_OP_UNSUBSCRIBE) ||
 			request->ngiven > 0 || request->attributes.count > 0 || request->contact_id != 0)
 			load.details = true;
-		if (request->op == CI_OP_MERGE)
+		if (request->op == CI_OP_MERGE || request->op == CI_OP_ERASE)
 			load.merges = true;
 		if (request->key != NULL)
 		{

@@ -222,7 +222,7 @@ ci_play(const CiConfig *config, CiRequest *requests, CiResult *results, int coun
 		done = !ci_world_is_changed(play.world) || attempt_safely(&play);
 		MemoryContextSwitchTo(outer);
 		if (done)
-			return;
+			break;
 		if (attempts > 1)
 			MemoryContextDelete(context);
 		if (attempts == MAX_ATTEMPTS)
@@ -230,4 +230,6 @@ ci_play(const CiConfig *config, CiRequest *requests, CiResult *results, int coun
 					  "Try the call again.");
 		CHECK_FOR_INTERRUPTS();
 	}
+	for (int i = 0; i < count; i++)
+		ci_complete_error(&requests[i]);
 }

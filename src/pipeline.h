@@ -44,12 +44,16 @@ typedef struct CiRawRequest
 	bool		confirmed;
 	const char *list;
 	const char *channel;
+	bool		only_contact;	/* see CiRequest */
+	const char *removed[CI_MAX_KINDS];
+	int			nremoved;
 } CiRawRequest;
 
 /* A call from SQL: its memory, and who asked. */
 typedef struct CiCall
 {
-	MemoryContext context;
+	MemoryContext context;		/* what the call makes */
+	MemoryContext row_context;	/* the caller's, for what outlives it */
 	MemoryContext outer;
 	CiCaller	caller;
 	const CiConfig *config;
@@ -58,7 +62,7 @@ typedef struct CiCall
 #define CI_RESULT_COLUMNS 7
 
 /* functions.c: what every function of SQL begins and ends with */
-extern void ci_begin_call(CiCall *call, FunctionCallInfo fcinfo, int account_argno);
+extern void ci_begin_call(CiCall *call, int account_id);
 extern void ci_end_call(CiCall *call);
 extern void ci_result_row(int number, const CiRequest *request, const CiResult *result,
 						  Datum *values, bool *nulls);

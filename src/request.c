@@ -271,6 +271,9 @@ ci_prepare_request(const CiConfig *config, const CiRawRequest *raw, CiRequest *r
 				read_key(config, raw, request, raw->op == CI_OP_CAPTURE) &&
 				read_identifiers(config, raw, request) &&
 				read_attributes(config, raw, request);
+			request->only_contact = raw->only_contact;
+			for (int i = 0; ok && i < raw->nremoved; i++)
+				request->removed[request->nremoved++] = ci_find_kind(config, raw->removed[i]);
 			if (ok && raw->has_contact_id)
 				read_contact_id(request, true, raw->contact_id, "contact_id", &request->contact_id);
 			break;
@@ -303,6 +306,10 @@ ci_prepare_request(const CiConfig *config, const CiRawRequest *raw, CiRequest *r
 			if (read_contact_id(request, raw->has_contact_id, raw->contact_id,
 								"contact_id", &request->contact_id))
 				read_list(config, raw, request);
+			break;
+		case CI_OP_ERASE:
+			read_contact_id(request, raw->has_contact_id, raw->contact_id,
+							"contact_id", &request->contact_id);
 			break;
 	}
 }

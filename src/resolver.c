@@ -848,30 +848,88 @@ check_attribute_limits(CiRequest *request, const CiContact *contact,
 	return true;
 }
 
+/* Notes whose a value is that the request may not take. */
+static void
+add_offender(CiRequest *request, const char *field, const CiContact *owner)
+{
+	request->offenders[request->noffenders].field = field;
+	request->offenders[request->noffenders++].owner = owner;
+}
+
+/*
+ * Writes into the error of a request whose the values are that it may not
+ * take: once the ids are known, that is after the changes were applied.
+ */
+void
+ci_complete_error(CiRequest *request)
+{
+	char	   *detail = NULL;
+
+	for (int i = 0; i < request->noffenders; i++)
+		detail = psprintf("%s%s belongs to contact " INT64_FORMAT,
+						  detail == NULL ? "" : psprintf("%s; ", detail),
+						  request->offenders[i].field, request->offenders[i].owner->id);
+	if (detail != NULL)
+		request->error.detail = psprintf("%s.", detail);
+}
+
 /* [4.4] refuse: names every value of another contact, before anything is done. */
 static bool
 check_refusal(CiWorld *world, CiRequest *request, const CiContact *target)
 {
-	char	   *detail = NULL;
-
-	if (request->source->other != CI_OTHER_REFUSE)
+	if (request->source->other != CI_OTHER_REFUSE && !request->only_contact)
 		return true;
 	for (int i = 0; i < request->ngiven; i++)
 	{
 		const CiGiven *given = &request->given[i];
 		CiContact  *owner = ci_owner(ci_world_identifier(world, given->kind, given->value));
 
-		if (owner == NULL || owner == target)
-			continue;
-		detail = psprintf("%s%s belongs to contact " INT64_FORMAT,
-						  detail == NULL ? "" : psprintf("%s; ", detail),
-						  given->kind->name, owner->id);
+		if (owner != NULL && owner != target)
+			add_offender(request, given->kind->name, owner);
 	}
-	if (detail == NULL)
+	return request->noffenders == 0 ||
+		fail(request, CI_TAKEN, "value belongs to another contact", NULL,
+			 "Merge the contacts, or leave the value out.");
+}
+
+/*
+ * [4.5] An identified contact keeps an identifying value: of those that it has
+ * and is given some must be left.
+ */
+static bool
+check_removal(CiRequest *request, const CiContact *target)
+{
+	int			left = request->ngiven;
+
+	if (request->nremoved == 0 || target == NULL || target->state != CI_IDENTIFIED)
 		return true;
-	return fail(request, CI_TAKEN, "value belongs to another contact",
-				psprintf("%s.", detail),
-				"Merge the contacts, or leave the value out.");
+	for (const CiIdentifier *identifier = target->identifiers;
+		 identifier != NULL && identifier->kind->identifying; identifier = identifier->next)
+	{
+		bool		removed = false;
+
+		for (int i = 0; i < request->nremoved; i++)
+			removed |= identifier->now.primary && request->removed[i] == identifier->kind;
+		left += !removed;
+	}
+	return left > 0 ||
+		fail(request, CI_STATE, "the last identifier of a contact cannot be removed", NULL,
+			 "Give the contact another one, or erase it.");
+}
+
+/* Takes away the primary value of a kind; the newest alias is the next. */
+static void
+remove_primary(CiWorld *world, CiContact *contact, const CiKind *kind)
+{
+	CiIdentifier *identifier = ci_primary(contact, kind);
+	CiIdentifierState before;
+
+	if (identifier == NULL)
+		return;
+	before = identifier->now;
+	free_identifier(world, identifier);
+	identifier_event(world, contact, "removed", identifier, &before);
+	promote_newest_alias(world, contact, kind);
 }
 
 /* RULES 3 and 4: capture and identify. */
@@ -905,9 +963,11 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 		if (named->state == CI_ANONYMOUS)
 		{
 			if (k != NULL && k != named)
+			{
+				add_offender(request, request->key_kind->name, k);
 				return fail(request, CI_INVALID, "key belongs to another contact than contact_id",
-							psprintf("The key's contact is " INT64_FORMAT ".", k->id),
-							"Leave out the key, or the contact_id.");
+							NULL, "Leave out the key, or the contact_id.");
+			}
 			k = named;
 			named = NULL;
 		}
@@ -924,8 +984,11 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 						NULL, "Give an identifier, or use another source.");
 	}
 
-	target = choose_target(world, request, named, k, login);
-	if (!check_refusal(world, request, target) ||
+	if (request->only_contact)
+		target = named != NULL ? named : k;
+	else
+		target = choose_target(world, request, named, k, login);
+	if (!check_refusal(world, request, target) || !check_removal(request, target) ||
 		!check_attribute_limits(request, target,
 								k != NULL && k->state == CI_ANONYMOUS && k != target ? k : NULL))
 		return false;
@@ -966,6 +1029,8 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 
 	for (int i = 0; i < request->ngiven; i++)
 		give_identifier(world, target, &request->given[i]);
+	for (int i = 0; i < request->nremoved; i++)
+		remove_primary(world, target, request->removed[i]);
 	if (!was_identified && target->state == CI_IDENTIFIED && key != NULL &&
 		ci_owner(key) == target && key->now.updated_at != request->at)
 	{
@@ -1240,10 +1305,11 @@ promote(CiWorld *world, CiRequest *request, CiResult *result)
 		primary = ci_primary(contact, conflict->kind);
 		owner = ci_owner(identifier);
 		if (owner != NULL && owner != contact)
-			return fail(request, CI_TAKEN, "value belongs to another contact",
-						psprintf("%s belongs to contact " INT64_FORMAT ".",
-								 conflict->field, owner->id),
+		{
+			add_offender(request, conflict->field, owner);
+			return fail(request, CI_TAKEN, "value belongs to another contact", NULL,
 						"Merge the contacts, or dismiss the conflict.");
+		}
 	}
 	else
 		stored = ci_find_attribute(&contact->attributes, conflict->field);
@@ -1772,6 +1838,43 @@ change_reach(CiWorld *world, CiRequest *request, CiResult *result)
 	return true;
 }
 
+/* Ends a contact of which nothing is to stay. */
+static void
+erase_contact(CiWorld *world, CiContact *contact)
+{
+	ci_add_event(world, contact, "erased", CI_FIELD_CONTACT, "state");
+	while (contact->identifiers != NULL)
+		free_identifier(world, contact->identifiers);
+	contact->state = CI_ERASED;
+	contact->survivor = NULL;
+	contact->attributes.count = 0;
+	contact->attributes_touched = true;
+	contact->blocks = 0;
+	contact->members = NULL;
+	contact->conflicts = NULL;
+}
+
+/*
+ * [10.6] erase: the contact, and all that were merged into it.  What history,
+ * merges and conflicts have of them is emptied when this is applied.
+ */
+static bool
+erase(CiWorld *world, CiRequest *request, CiResult *result)
+{
+	CiContact  *contact = require_contact(world, request, request->contact_id);
+
+	if (contact == NULL)
+		return false;
+	result->contact = contact;
+	set_time(world, request, CI_NO_TIME);
+	for (CiContact *ended = contact->ended; ended != NULL; ended = ended->next_ended)
+		erase_contact(world, ended);
+	contact->ended = NULL;
+	erase_contact(world, contact);
+	result->outcome = CI_OUTCOME_UPDATED;
+	return true;
+}
+
 /*
  * Plays one request.  Where it cannot be used its error is set and the
  * working set is as it was.
@@ -1791,6 +1894,7 @@ ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
 	request->at = world->clock;
 	request->found_kind = NULL;
 	request->found_value = NULL;
+	request->noffenders = 0;
 
 	switch (request->op)
 	{
@@ -1817,6 +1921,9 @@ ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
 		case CI_OP_ADD_TO_LIST:
 		case CI_OP_REMOVE_FROM_LIST:
 			change_reach(world, request, result);
+			break;
+		case CI_OP_ERASE:
+			erase(world, request, result);
 			break;
 	}
 	Assert(request->error.code == CI_OK || result->nevents == 0);

@@ -353,7 +353,8 @@ typedef enum CiOp
 	CI_OP_BLOCK,
 	CI_OP_UNBLOCK,
 	CI_OP_ADD_TO_LIST,
-	CI_OP_REMOVE_FROM_LIST
+	CI_OP_REMOVE_FROM_LIST,
+	CI_OP_ERASE
 } CiOp;
 
 typedef struct CiGiven
@@ -362,6 +363,13 @@ typedef struct CiGiven
 	const char *value;			/* normalised */
 	const char *given;			/* as spelt */
 } CiGiven;
+
+/* A field that is another contact's, whose id may be known only later. */
+typedef struct CiOffender
+{
+	const char *field;
+	const CiContact *owner;
+} CiOffender;
 
 /* One request, normalised. */
 struct CiRequest
@@ -380,6 +388,10 @@ struct CiRequest
 	bool		verified;
 	CiTime		occurred_at;	/* CI_NO_TIME: not given */
 	const char *actor;			/* the agent, too */
+	bool		only_contact;	/* it means contact_id, or a new one; a value
+								 * of anybody else is refused */
+	const CiKind *removed[CI_MAX_KINDS];	/* whose primaries it takes away */
+	int			nremoved;
 
 	int64		loser_id;		/* merge */
 	bool		newer_wins;
@@ -389,6 +401,8 @@ struct CiRequest
 	CiChannel	channel;
 
 	CiError		error;			/* set by whoever finds it unusable */
+	CiOffender	offenders[CI_MAX_KINDS];	/* of CI_TAKEN */
+	int			noffenders;
 	CiTime		at;				/* its time, set by the resolver (RULES 4.10) */
 	const char *found_kind;		/* by which its contact was found */
 	const char *found_value;
@@ -488,5 +502,6 @@ extern bool ci_attribute_is_declared(const CiConfig *config, const CiAttribute *
 /* resolver.c: RULES 3 to 6 */
 extern void ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result);
 extern const char *ci_outcome_name(CiOutcome outcome);
+extern void ci_complete_error(CiRequest *request);
 
 #endif							/* CI_RESOLVER_H */

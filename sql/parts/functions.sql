@@ -4,6 +4,13 @@ AS 'MODULE_PATHNAME', 'ci_settings_changed';
 COMMENT ON FUNCTION contact_identity.settings_changed() IS
     'Trigger on the tables of settings: sessions read them again.';
 
+CREATE FUNCTION contact_identity.write_contacts() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_write_contacts';
+COMMENT ON FUNCTION contact_identity.write_contacts() IS
+    'Trigger of the views contacts and all_contacts: a row written there is a request of source api, a row deleted there is erased.'
+    ' 23505: value of another contact; 428C9: the column is derived; 55000: the last identifier (RULES 4.5).';
+
 CREATE FUNCTION contact_identity.create_account(account_id integer, name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ci_create_account';

@@ -145,6 +145,13 @@ BEGIN
             EXECUTE format('CREATE VIEW contact_identity.%I AS ', item.name) || listing || item.shown;
             made := made || item.name;
         END IF;
+        IF NOT EXISTS (SELECT FROM pg_trigger t
+                       WHERE t.tgrelid = to_regclass('contact_identity.' || item.name)
+                         AND t.tgname = 'contact_identity_write') THEN
+            EXECUTE format('CREATE TRIGGER contact_identity_write INSTEAD OF INSERT OR UPDATE OR DELETE'
+                           ' ON contact_identity.%I FOR EACH ROW'
+                           ' EXECUTE FUNCTION contact_identity.write_contacts()', item.name);
+        END IF;
     END LOOP;
 
     IF to_regclass('contact_identity.contact_counts') IS NULL THEN
@@ -423,7 +430,7 @@ BEGIN
             ('history', 'contact_id', 'The contact that changed.'),
             ('history', 'event', 'What happened, in a word.'),
             ('history', 'field_type', 'contact, identifier, key, attribute, list or block.'),
-            ('history', 'field', 'The kind, the attribute''s name, the list''s id or the channel.'),
+            ('history', 'field', 'The kind, the attribute''s name, the list''s name or the channel.'),
             ('history', 'old_value', 'What was there before; null: nothing.'),
             ('history', 'new_value', 'What is there since, or a conflict''s secondary value; null: nothing.'),
             ('history', 'source', 'The source of the call; null: it needs none.'),

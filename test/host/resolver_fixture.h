@@ -591,6 +591,7 @@ play_request(CiRequest *read)
 	request = read;
 	before_request = world->last_event;
 	ci_resolve_request(world, request, &result);
+	ci_complete_error(request);
 	return show_result();
 }
 
