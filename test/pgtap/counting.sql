@@ -2,7 +2,7 @@
 BEGIN;
 \ir words.psql
 \ir counts.psql
-SELECT plan(152);
+SELECT plan(154);
 
 -- What an account's contact counts as: 'identified', 'push' or 'conversations'
 -- by the views, or 'nothing'.
@@ -206,9 +206,12 @@ SELECT contact_id AS carl FROM identify('api', email => 'carl@example.org') \gse
 SELECT merge(:ann, :carl, 'Eve') \gset
 SELECT is(pg_temp.change(:listing, :home), '3 3', '[2.6] an identified contact that came and that an agent merged');
 SELECT is(pg_temp.counts_as(:carl), 'nothing', '[2.6] is listed nowhere');
+INSERT INTO contacts (email) VALUES ('insert@example.org');
+SELECT is(pg_temp.change(:listing, :home), '4 4', '[2.4] a contact that is inserted into the view');
 SELECT throws_ok($$DO 'BEGIN PERFORM contact_identity.capture(''push'', ''lost''); PERFORM contact_identity.capture(''push'', ''''); END'$$, '22023', 'push is malformed',
     '[2.4] a call that fails takes the one before it in its block along');
-SELECT is(pg_temp.change(:listing, :home), '3 3', '[2.4] and neither counts');
+SELECT is(pg_temp.change(:listing, :home), '4 4', '[2.4] and neither counts');
+SELECT is(count_error(), 'none', '[2.4] and the counts are those of the rows');
 
 -- Counts and rows of one snapshot, in one statement.
 SELECT is((SELECT c.home_total - count(a.contact_id) FROM contact_counts c JOIN all_contacts a USING (account_id)
