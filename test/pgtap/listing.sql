@@ -1,6 +1,6 @@
 -- Writing to the view contacts: a row is a request of source api.
 BEGIN;
-SELECT plan(42);
+SELECT plan(45);
 SET search_path = contact_identity, public;
 
 -- INSERT
@@ -75,6 +75,13 @@ SELECT is_empty($$
     '[10.6] nothing that it or the one merged into it held is left in any table');
 SELECT is((SELECT array_agg(DISTINCT event ORDER BY event) FROM history WHERE field = 'state' AND event = 'erased'), '{erased}',
           '[10.6] the names of events stay');
+SELECT ok(capture('push', 'browser') > (SELECT max(contact_id) FROM history WHERE event = 'erased'),
+          '[1.8] when the key of an erased contact comes back, a new contact with a new id is made');
+SELECT is((SELECT state || ' ' || reachable::text FROM contacts WHERE contact_id = capture('push', 'browser')), 'anonymous {push}',
+          '[1.8] an anonymous one, that takes push messages [1.7]');
+SELECT throws_ok(format('SELECT identify(''api'', contact_id => %s, email => ''late@example.org'')',
+                        (SELECT min(contact_id) FROM history WHERE event = 'erased')), 'P0002', NULL,
+                 '[3.1] an erased contact cannot be named any more');
 SELECT is_empty('SELECT * FROM check_integrity()', '[9.4] all is well');
 SELECT * FROM finish();
 ROLLBACK;
