@@ -1,7 +1,7 @@
 -- RULES 9: what must never be, and that check_integrity() sees it when it is.
 BEGIN;
 \ir words.psql
-SELECT plan(88);
+SELECT plan(91);
 
 -------------------------------------------------------------- a long mixed scene
 -- 1000 calls over few people, keys and values, so that they meet: every kind of
@@ -318,6 +318,9 @@ CALL done(dismiss(open_conflict('ida', 'email'), 'agent smith'));
 SELECT discreet(format($$ SELECT promote(%s, $2, true) $$, conflict_id), '55000', 'promote what is settled', 'fay@example.org', 'agent smith')
 FROM conflicts WHERE contact_id = id('ida');
 SELECT discreet(format($$ SELECT merge(%s, %s, $2) $$, id('gil'), id('fay')), '22023', 'a merge the wrong way round', 'fay@example.org', 'agent smith', 'gils key');
+SELECT discreet(format($$ UPDATE contacts SET email = $1 WHERE contact_id = %s $$, id('fay')), '22023', 'the view: malformed', 'fay wray@example');
+SELECT discreet(format($$ UPDATE contacts SET email = $1 WHERE contact_id = %s $$, id('fay')), '23505', 'the view: of another', 'ida@example.org');
+SELECT discreet($$ INSERT INTO contacts (email, attributes) VALUES ($1, to_jsonb($2)) $$, '22023', 'the view: no object', 'new@example.org', 'fay wray');
 SELECT ok(b.error IS NOT NULL AND b.error !~* 'fay|wray|555', '[9.6] a batch: ' || coalesce(b.error, 'accepted'))
 FROM identify_batch('[{"source": "shop", "email": "fay wray@example"}, {"source": "shop", "phone": "+1 206 faywray"},
     {"source": "api", "email": "fay@example.org", "phone": "+12065550202"},

@@ -2,7 +2,7 @@
 -- lists and keys, and what it answers.
 BEGIN;
 \ir words.psql
-SELECT plan(253);
+SELECT plan(258);
 
 -- Sources of other shapes than the built-in ones.
 INSERT INTO source (account_id, source, same_value, other_contact)
@@ -170,6 +170,16 @@ SELECT throws_ok($$ SELECT identify('api', email => 'rob@example.org', phone => 
 SELECT is(said(identify('api', ext_id => 'tia', email => 'tia@example.org')), 'updated tia',
     '[4.4] refuse: free values are stored');
 
+------------------------------------------------------------- the last primary
+SELECT throws_ok(format($$ UPDATE contacts SET email = NULL WHERE contact_id = %s $$, id('rob')), '55000', NULL,
+    '[4.5] the last primary cannot be removed');
+SELECT is(holds('rob'), 'email rob@example.org', '[4.5] it is there');
+UPDATE contacts SET landline = NULL WHERE contact_id = id('sam');
+SELECT is(holds('sam'), 'phone +12065550110', '[4.5] one of two can be');
+SELECT throws_ok(format($$ UPDATE contacts SET phone = NULL WHERE contact_id = %s $$, id('sam')), '55000', NULL,
+    '[4.5] but then the other cannot');
+UPDATE contacts SET phone = '+12065550119' WHERE contact_id = id('sam');
+SELECT is(holds('sam'), 'phone +12065550119', '[4.5] replacing it is not removing it');
 
 ---------------------------------------------------------------- the default list
 CALL given('uli', capture('conversations', 'uli'));
