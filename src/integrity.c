@@ -201,11 +201,12 @@ static CiStatement checks[] = {
 				 "CASE WHEN held THEN 'is about a value that by history was not its contact''s, of kind '"
 				 " ELSE 'gives a contact what it had by history, of kind ' END || kind")
 		  " FROM line WHERE NOT was_parked AND held <> (held_by IS NOT DISTINCT FROM contact_id)"),
-	CHECK("WITH line AS (SELECT e.account_id, e.event_id, e.field_type, e.field, e.old_value, e.new_value,"
+	CHECK("WITH line AS (SELECT account_id, e.event_id, e.field_type, e.field, e.old_value, e.new_value,"
 		  " lag(e.event_id) OVER w AS before, lag(e.new_value) OVER w AS value_before"
-		  " FROM contact_identity.event e WHERE e.field_type IN ('attribute', 'list', 'block')"
-		  " AND NOT starts_with(e.event, 'conflict_')"
-		  " WINDOW w AS (PARTITION BY e.account_id, e.contact_id, e.field_type, e.field ORDER BY e.event_id)"
+		  " FROM contact_identity.event e JOIN contact_identity.contact c USING (account_id, contact_id)"
+		  " WHERE e.field_type IN ('attribute', 'list', 'block') AND NOT starts_with(e.event, 'conflict_')"
+		  " AND c.state <> 'erased'"	/* whose values are gone [10.6] */
+		  " WINDOW w AS (PARTITION BY account_id, contact_id, e.field_type, e.field ORDER BY e.event_id)"
 		  ") "
 		  BREACH("account_id", "9.4", "'event ' || event_id",
 				 "CASE WHEN old_value IS NOT DISTINCT FROM value_before THEN 'says no change of '"

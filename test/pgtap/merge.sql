@@ -1,7 +1,7 @@
 -- RULES 6: merging, by identify and by merge().
 BEGIN;
 \ir words.psql
-SELECT plan(84);
+SELECT plan(86);
 
 --------------------------------------------------------------- who survives
 CALL given('older', capture('conversations', 'older', '{"city": "Bonn", "name": "A"}', 'chat'));
@@ -175,6 +175,11 @@ SELECT throws_ok(format('SELECT merge(%s, %s, %L)', a, b, 'agent'), '22023', NUL
 FROM (VALUES ('NULL', id('q2')::text), (id('q2')::text, 'NULL'), ('NULL', 'NULL')) AS n (a, b);
 SELECT throws_ok('SELECT merge(2000000000000, 2000000000000, ''agent'')', 'P0002', NULL,
     '[6.6] unknown ones do not come out as one');
+CALL given('ra', identify('shop', email => 'ra@example.org'));
+DELETE FROM contacts WHERE contact_id = id('ra');
+SELECT throws_ok(format('SELECT merge(%s, %s, %L)', id('q2'), id('ra'), 'agent'), 'P0002', NULL,
+    '[6.6] an erased one as loser');
+SELECT throws_ok(format('SELECT merge(%s, %s, %L)', id('ra'), id('q2'), 'agent'), 'P0002', NULL, '[6.6] and as survivor');
 SELECT create_account(1002, 'another') \g /dev/null
 CALL given('far', identify('shop', email => 'far@example.org', account_id => 1002));
 SELECT throws_ok(format('SELECT merge(%s, %s, %L)', id('q2'), id('far'), 'agent'), 'P0002', NULL,

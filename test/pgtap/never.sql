@@ -1,7 +1,7 @@
 -- RULES 9: what must never be, and that check_integrity() sees it when it is.
 BEGIN;
 \ir words.psql
-SELECT plan(91);
+SELECT plan(94);
 
 -------------------------------------------------------------- a long mixed scene
 -- 1000 calls over few people, keys and values, so that they meet: every kind of
@@ -15,7 +15,8 @@ CREATE FUNCTION pick(anyarray) RETURNS anyelement LANGUAGE sql AS
 $$ SELECT $1[1 + floor(random() * cardinality($1))::integer] $$;
 CREATE PROCEDURE act() LANGUAGE plpgsql AS $$
 DECLARE
-    what text := pick('{capture,capture,identify,identify,identify,identify,identify,identify,identify,merge,merge,reach,key,settle}'::text[]);
+    what text := pick('{capture,capture,identify,identify,identify,identify,identify,identify,identify,merge,merge,reach,key,settle,
+                         erase,view}'::text[]);
     account integer := pick('{1,1,1,1,1002}'::integer[]);
     source text := pick('{conversations,conversations,push,push,shop,api,crm}'::text[]);
     at timestamptz := pick(ARRAY[NULL, NULL, day(pick('{1,2,3,4,5,6,7,8,9}'::integer[]))]);
@@ -65,12 +66,22 @@ BEGIN
             WHEN 1 THEN subscribe('push', coalesce(key, 'k1'), account_id => account)
             WHEN 2 THEN unsubscribe('push', coalesce(key, 'k1'), account_id => account)
             ELSE logout(source, key, via, account_id => account) END;
+    WHEN 'erase' THEN
+        IF random() < 0.3 THEN
+            DELETE FROM contact_identity.contacts AS c WHERE c.account_id = account AND c.contact_id = who;
+        END IF;
+        answer := FOUND;
+    WHEN 'view' THEN
+        UPDATE contact_identity.contacts AS c SET email = CASE WHEN random() < 0.5 THEN 'm' || floor(random() * 40) || '@example.org' END,
+            attributes = CASE WHEN random() < 0.5 THEN c.attributes || '{"f": 1}' ELSE c.attributes - 'f' END
+        WHERE c.account_id = account AND c.contact_id = who;
+        answer := FOUND;
     ELSE
         other := (SELECT conflict_id FROM contact_identity.conflict AS c WHERE c.account_id = account AND status = 'open' ORDER BY random() LIMIT 1);
         answer := CASE WHEN random() < 0.6 THEN promote(other, 'agent', true, account) ELSE dismiss(other, 'agent', account) END;
     END CASE;
     INSERT INTO outcome VALUES (what, answer);
-EXCEPTION WHEN invalid_parameter_value OR unique_violation OR no_data_found THEN
+EXCEPTION WHEN invalid_parameter_value OR unique_violation OR no_data_found OR object_not_in_prerequisite_state THEN
     INSERT INTO outcome VALUES (what, SQLSTATE);
 END $$;
 SELECT setseed(0.5) \g /dev/null
@@ -80,7 +91,7 @@ DO $$ BEGIN
     END LOOP;
 END $$;
 SELECT set_has($$ SELECT outcome FROM outcome $$,
-    $$ VALUES ('captured'), ('created'), ('identified'), ('merged'), ('switched'), ('updated'), ('unchanged'), ('22023'), ('23505'), ('P0002'), ('true') $$,
+    $$ VALUES ('captured'), ('created'), ('identified'), ('merged'), ('switched'), ('updated'), ('unchanged'), ('22023'), ('23505'), ('P0002'), ('55000'), ('true') $$,
     '[9.1] a scene in which everything happens')
 WHERE EXISTS (SELECT FROM outcome);
 SELECT is_empty('SELECT * FROM check_integrity()', '[9.1] check_integrity() finds no breach after it');
@@ -119,6 +130,8 @@ CALL done(merge(id('ann'), id('cat'), 'agent'));
 CALL done(merge(id('bob'), id('dan'), 'agent'));
 CALL done(identify('conversations', 'bob', attributes => '{"city": "Ulm"}'));
 CALL done(block(id('bob'), 'sms', 'agent'));
+CALL given('old', identify('shop', email => 'old@example.org'));
+DELETE FROM contacts WHERE contact_id = id('old');
 CALL given('pat', identify('shop', email => 'pat@example.org', ext_id => 'pat 1', attributes => '{"age": 1}'));
 CALL done(identify('shop', contact_id => id('pat'), ext_id => 'pat 2', attributes => '{"age": 2}'));
 CALL done(identify('shop', contact_id => id('pat'), ext_id => 'pat 3', attributes => '{"age": 3}'));
@@ -164,15 +177,17 @@ ROLLBACK TO SAVEPOINT damage;
 
 SELECT breach(format($$ UPDATE identifier SET contact_id = %s WHERE account_id = 1 AND value = 'eva' $$, owner), '9.2, 9.4',
     '[9.2] a key ' || what)
-FROM (VALUES (id('cat'), 'of an ended contact'), (2000000000000, 'of a contact that is not there')) AS o (owner, what);
+FROM (VALUES (id('cat'), 'of an ended contact'), (id('old'), 'of an erased contact'), (2000000000000, 'of a contact that is not there')) AS o (owner, what);
 SELECT breach(format($$ UPDATE identifier SET contact_id = %s WHERE account_id = 1 AND value = '+12065550202' $$, owner), '9.2, 9.4',
     '[9.2] an identifier ' || what)
-FROM (VALUES (id('cat'), 'of an ended contact'), (2000000000000, 'of a contact that is not there')) AS o (owner, what);
+FROM (VALUES (id('cat'), 'of an ended contact'), (id('old'), 'of an erased contact'), (2000000000000, 'of a contact that is not there')) AS o (owner, what);
 
 SELECT breach(format($$ UPDATE contact SET survivor_id = %s WHERE contact_id = %s $$, id('dan'), id('cat')), '9.3, 9.4',
     '[9.3] a chain of survivors');
 SELECT breach(format($$ UPDATE contact SET survivor_id = contact_id WHERE contact_id = %s $$, id('cat')), '9.3, 9.4',
     '[9.3] a loop');
+SELECT breach(format($$ UPDATE contact SET survivor_id = %s WHERE contact_id = %s $$, id('old'), id('cat')), '9.3, 9.4',
+    '[9.3] a survivor that was erased');
 SELECT breach(format($$ UPDATE contact SET survivor_id = 2000000000000 WHERE contact_id = %s $$, id('cat')), '9.3, 9.4',
     '[9.3] a survivor that is not there');
 

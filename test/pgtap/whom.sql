@@ -1,7 +1,7 @@
 -- RULES 3: whom a call means, and where its key goes.
 BEGIN;
 \ir words.psql
-SELECT plan(115);
+SELECT plan(117);
 
 -- Sources of other shapes than the built-in ones.
 INSERT INTO source (account_id, source, key_kind) VALUES (1, 'desk', 'visitor');
@@ -83,6 +83,12 @@ SELECT is((SELECT array_agg(b.error IS NOT NULL ORDER BY b.request)
            FROM identify_batch('[{"source": "shop", "email": "new@example.org"},
                                  {"source": "shop", "phone": "+12065550199", "contact_id": -1}]') AS b),
     '{f,t}', '[3.1] nor does a number below zero mean a contact that the batch makes');
+CALL given('hen', capture('push', 'hen'));
+CALL given('elk', identify('shop', email => 'elk@example.org'));
+DELETE FROM contacts WHERE contact_id IN (id('hen'), id('elk'));
+SELECT throws_ok(format($$ SELECT identify('shop', email => 'ann@example.org', contact_id => %s) $$, id(who)), 'P0002', NULL,
+    '[3.1] an erased contact_id is P0002, once ' || what)
+FROM (VALUES ('hen', 'anonymous'), ('elk', 'identified')) AS e (who, what);
 SELECT create_account(1002, 'another') \g /dev/null
 CALL given('far', identify('shop', email => 'far@example.org', account_id => 1002));
 SELECT throws_ok(format($$ SELECT identify('shop', phone => '+12065550102', contact_id => %s) $$, id('far')), 'P0002', NULL,
