@@ -359,6 +359,9 @@ ci_get_config(int account_id)
 		accounts = hash_create("contact_identity accounts", 16, &control,
 							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
+
+	/* A call that opens no table for the first time would not ask otherwise. */
+	AcceptInvalidationMessages();
 	entry = hash_search(accounts, &account_id, HASH_FIND, NULL);
 	if (entry != NULL && entry->valid &&
 		(entry->only_in == InvalidLocalTransactionId || entry->only_in == CI_LOCAL_XID))
