@@ -92,6 +92,39 @@ ci_canonical_json(const Jsonb *json)
 	return out.data;
 }
 
+/*
+ * Whether the text of a jsonb value is, roughly, of no more than so many
+ * octets.  This has to be known before it is made: a number in it can be ten
+ * thousand times as long as what is stored of it.
+ */
+bool
+ci_json_is_within(const JsonbContainer *container, Size limit)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(unconstify(JsonbContainer *, container));
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	Size		octets = 0;
+
+	while (octets <= limit && (token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
+	{
+		if (token != WJB_KEY && token != WJB_VALUE && token != WJB_ELEM)
+			octets++;
+		else if (value.type == jbvString)
+			octets += value.val.string.len + 2;
+		else if (value.type == jbvNumeric)
+		{
+			char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out,
+																   NumericGetDatum(value.val.numeric)));
+
+			octets += strlen(text);
+			pfree(text);
+		}
+		else
+			octets += 4;
+	}
+	return octets <= limit;
+}
+
 /* Fills in an attribute's value. */
 static void
 set_value(CiAttribute *attribute, JsonbValue *value)
@@ -109,6 +142,16 @@ set_value(CiAttribute *attribute, JsonbValue *value)
 	if (strcmp(attribute->canonical, attribute->json) == 0)
 		attribute->canonical = attribute->json;
 	pfree(json);
+}
+
+/* Refuses attributes that have more octets than a contact's may; always false. */
+static bool
+too_large(CiError *err)
+{
+	err->code = CI_TOO_LARGE;
+	err->message = "attributes are too large";
+	err->detail = psprintf("Those of a contact have up to %d bytes in all.", CI_MAX_ATTRIBUTE_BYTES);
+	return false;
 }
 
 /*
@@ -138,12 +181,7 @@ ci_read_attributes(const Jsonb *json, CiAttributes *attributes, CiError *err)
 		return false;
 	}
 	if (VARSIZE_ANY(json) > 2 * CI_MAX_ATTRIBUTE_BYTES)
-	{
-		err->code = CI_TOO_LARGE;
-		err->message = "attributes are too large";
-		err->detail = psprintf("Those of a contact have up to %d bytes in all.", CI_MAX_ATTRIBUTE_BYTES);
-		return false;
-	}
+		return too_large(err);
 
 	iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &json->root));
 	(void) JsonbIteratorNext(&iterator, &value, true);
@@ -160,17 +198,14 @@ ci_read_attributes(const Jsonb *json, CiAttributes *attributes, CiError *err)
 		}
 		attribute = ci_add_attribute(attributes, name);
 		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (value.type == jbvBinary && !ci_json_is_within(value.val.binary.data, CI_MAX_ATTRIBUTE_BYTES))
+			return too_large(err);
 		set_value(attribute, &value);
 		bytes += strlen(name) + (attribute->json == NULL ? 0 : strlen(attribute->json));
+		if (bytes > CI_MAX_ATTRIBUTE_BYTES)
+			return too_large(err);
 	}
 	Assert(token == WJB_END_OBJECT);
-	if (bytes > CI_MAX_ATTRIBUTE_BYTES)
-	{
-		err->code = CI_TOO_LARGE;
-		err->message = "attributes are too large";
-		err->detail = psprintf("Those of a contact have up to %d bytes in all.", CI_MAX_ATTRIBUTE_BYTES);
-		return false;
-	}
 	err->code = CI_OK;
 	return true;
 }

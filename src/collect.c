@@ -149,11 +149,13 @@ static char *
 describe_request(const CiCollected *collected)
 {
 	const CiRawRequest *raw = &collected->raw;
-	const char *attributes = raw->attributes == NULL ? NULL :
-		JsonbToCString(NULL, &unconstify(Jsonb *, raw->attributes)->root, VARSIZE(raw->attributes));
+	const char *attributes = NULL;
 	char		time[MAXDATELEN + 1];
 	StringInfoData out;
 
+	if (raw->attributes != NULL)
+		attributes = !ci_json_is_within(&raw->attributes->root, MAX_KEPT_TEXT) ? "\"too large\"" :
+			JsonbToCString(NULL, &unconstify(Jsonb *, raw->attributes)->root, VARSIZE(raw->attributes));
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '{');
 	if (collected->error.code != CI_OK && collected->texts != NULL)

@@ -1,7 +1,7 @@
 -- RULES 4.6 to 4.10: attributes, and the time of a call.
 BEGIN;
 \ir words.psql
-SELECT plan(176);
+SELECT plan(178);
 
 -- A contact that the shop knows, with an attribute of day 5.
 CREATE PROCEDURE known(who text, what jsonb DEFAULT '{"city": "Bonn"}', since timestamptz DEFAULT day(5)) LANGUAGE plpgsql AS $$
@@ -298,6 +298,14 @@ SELECT throws_ok($$ SELECT updates('fo', jsonb_build_object('more', repeat('y', 
 SELECT throws_ok($$ SELECT capture('conversations', 'fo', jsonb_build_object('big', repeat('x', 1000001))) $$, '54000', NULL,
     '[4.7] in one value too');
 SELECT is(updates('fo', '{"big": "small"}'), 'updated fo', '[4.7] a big value can be replaced');
+-- 9 octets each as given, a gigabyte as text
+CREATE TEMP TABLE long AS SELECT jsonb_agg('1e131000'::jsonb) AS numbers FROM generate_series(1, 10000);
+SELECT throws_ok($$ SELECT updates('fo', jsonb_build_object('long', numbers)) FROM long $$, '54000', NULL,
+    '[4.7] numbers are as large as they are long');
+SELECT results_eq($$ SELECT r.outcome, left(r.error, 5) FROM long, identify_batch(jsonb_build_array(
+        jsonb_build_object('source', 'shop', 'ext_id', 'long', 'attributes', jsonb_build_object('long', numbers)),
+        jsonb_build_object('source', 'shop', 'ext_id', 'long'))) r ORDER BY r.request $$,
+    $$ VALUES (NULL, '54000'), ('created', NULL) $$, '[7.4] and of a batch only that request fails');
 SELECT is(updates('fo', jsonb_build_object(repeat('n', 255), 1)), 'updated fo', '[4.7] a name has up to 255 octets');
 SELECT throws_ok($$ SELECT updates('fo', jsonb_build_object(repeat('n', 256), 1)) $$, '22023', NULL, '[4.7] and no more');
 SELECT throws_ok($$ SELECT updates('fo', jsonb_build_object(repeat('ü', 128), 1)) $$, '22023', NULL,

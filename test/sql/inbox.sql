@@ -125,6 +125,11 @@ INSERT INTO contact_identity.inbox (source, key) VALUES ('push', 'undone');
 ROLLBACK;
 SELECT count(*) FROM seen WHERE keys::text ~ 'undone';
 
+-- numbers that are a gigabyte as text
+INSERT INTO contact_identity.inbox (source, ext_id, attributes)
+VALUES ('shop', 'long', format('{"numbers": [%s1]}', repeat('1e131000, ', 10000))), ('shop', 'long', NULL);
+SELECT line, code, request FROM contact_identity.rejected ORDER BY job DESC, line LIMIT 1;
+
 -- fail: it holds nothing that could be changed
 UPDATE contact_identity.inbox SET key = 'x';
 DELETE FROM contact_identity.inbox;
