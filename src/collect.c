@@ -59,6 +59,13 @@ typedef struct RejectedRows
 				message;
 } RejectedRows;
 
+/* Which request an error is about. */
+typedef struct LineContext
+{
+	const CiBatch *batch;
+	int64		line;
+} LineContext;
+
 /* An empty batch; it goes with the context given. */
 CiBatch *
 ci_create_batch(MemoryContext parent)
@@ -256,6 +263,30 @@ find_config(int account_id)
 	return ci_get_config(account_id);
 }
 
+/* Says which request an error is about. */
+static void
+describe_line(void *arg)
+{
+	const LineContext *context = (const LineContext *) arg;
+
+	if (context->batch->table == NULL)
+		errcontext("request " INT64_FORMAT, context->line);
+	else
+		errcontext("row " INT64_FORMAT " of table \"%s\", attached to contact_identity",
+				   context->line, context->batch->table);
+}
+
+/* Raises the error of a request. */
+static void
+raise_error(const CiBatch *batch, const CiCollected *collected, const CiError *error)
+{
+	LineContext line = {batch, collected->line};
+	ErrorContextCallback context = {.callback = describe_line, .arg = &line};
+
+	error_context_stack = &context;
+	ci_report_error(error);
+}
+
 /* Plays requests of one account. */
 static void
 play_account(CiBatch *batch, CiCollected **collected, int count, RejectedRows *rejected)
@@ -277,7 +308,7 @@ play_account(CiBatch *batch, CiCollected **collected, int count, RejectedRows *r
 			requests[i].error.message = psprintf("account %d does not exist", collected[i]->account_id);
 		}
 		if (batch->raise && requests[i].error.code != CI_OK)
-			ci_report_error(&requests[i].error);
+			raise_error(batch, collected[i], &requests[i].error);
 	}
 	if (config != NULL)
 		ci_play(config, requests, results, count);
@@ -286,7 +317,7 @@ play_account(CiBatch *batch, CiCollected **collected, int count, RejectedRows *r
 		if (requests[i].error.code == CI_OK)
 			batch->outcomes[results[i].outcome]++;
 		else if (batch->raise)
-			ci_report_error(&requests[i].error);
+			raise_error(batch, collected[i], &requests[i].error);
 		else
 		{
 			batch->rejected++;

@@ -41,6 +41,7 @@ typedef struct CiBatch
 	int			size;
 	int64		job;			/* 0: numbered when a request is rejected */
 	bool		raise;			/* what cannot be used is an error, not rejected */
+	const char *table;			/* that the requests are rows of, or NULL */
 	CiPlayed	played;			/* or NULL */
 	void	   *played_arg;
 	int64		done;			/* requests played so far, rejected ones too */
