@@ -9,8 +9,8 @@ SHLIB_LINK += -lidn2 -lunistring
 PG_CFLAGS += -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 
 # The install script is its parts, joined in this order.
-SQL_PARTS = $(addprefix sql/parts/,guard.sql types.sql functions.sql inbox.sql reading.sql \
-	views.sql setup.sql grants.sql)
+SQL_PARTS = $(addprefix sql/parts/,guard.sql types.sql functions.sql inbox.sql \
+	attach.sql reading.sql views.sql setup.sql grants.sql)
 INSTALL_SQL = sql/$(EXTENSION)--$(EXTVERSION).sql
 DATA = $(filter-out $(INSTALL_SQL),$(wildcard sql/$(EXTENSION)--*.sql))
 DATA_built = $(INSTALL_SQL)

@@ -26,6 +26,12 @@
 #include "varatt.h"
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define CI_OWNS_TABLE(table, role)	object_ownercheck(RelationRelationId, table, role)
+#else
+#define CI_OWNS_TABLE(table, role)	pg_class_ownercheck(table, role)
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define CI_NORETURN	pg_noreturn
 #else

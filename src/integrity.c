@@ -278,7 +278,21 @@ static CiStatement checks[] = {
 		  " WHERE (v.contact_id IS DISTINCT FROM said.contact_id OR v.status IS DISTINCT FROM said.status)"
 		  /* those of an erased contact are gone with it [5.7] */
 		  " AND (v.contact_id IS NOT NULL OR EXISTS (SELECT FROM contact_identity.contact c"
-		  " WHERE c.account_id = said.account_id AND c.contact_id = said.contact_id AND c.state IN " LIVE "))")
+		  " WHERE c.account_id = said.account_id AND c.contact_id = said.contact_id AND c.state IN " LIVE "))"),
+
+	/* Attached tables; the arguments of their triggers begin with the account. */
+	CHECK("WITH made AS (SELECT t.tgrelid, t.tgname, t.tgfoid, t.tgargs FROM pg_trigger t"
+		  " JOIN pg_proc p ON p.oid = t.tgfoid WHERE p.pronamespace = 'contact_identity'::regnamespace"
+		  " AND p.proname IN ('attached_insert', 'attached_update', 'attached_before_insert')"
+		  ") "
+		  BREACH("split_part(encode(m.tgargs, 'escape'), '\\000', 2)::integer", "8.1",
+				 "'table ' || r.relid::regclass",
+				 "'is a partition of ' || m.tgrelid::regclass || ' and lacks its trigger ' || m.tgname"
+				 " || ': attach the table again'")
+		  " FROM made m JOIN pg_class c ON c.oid = m.tgrelid AND c.relkind = 'p' AND NOT c.relispartition"
+		  " CROSS JOIN LATERAL pg_partition_tree(m.tgrelid) r"
+		  " WHERE r.relid <> m.tgrelid AND NOT EXISTS (SELECT FROM made h"
+		  " WHERE h.tgrelid = r.relid AND h.tgfoid = m.tgfoid AND h.tgargs = m.tgargs)")
 };
 
 PG_FUNCTION_INFO_V1(ci_check_integrity);

@@ -158,6 +158,21 @@ SELECT outcome, error FROM contact_identity.identify_batch('[
     {"source": "push", "key": "browser", "ext_id": "c-1", "attributes": {"visits": 1}},
     {"op": "logout", "source": "push", "key": "browser"},
     {"source": "api", "email": "malformed"}]');
+
+-- rows of an application's table
+CREATE SCHEMA app;
+CREATE TABLE app.customers (no integer PRIMARY KEY, mail varchar, name pg_catalog.text, contact_id bigint);
+INSERT INTO app.customers VALUES (1, 'bob@example.org', 'Bob');
+SELECT contact_identity.attach('app.customers', 'shop', email => 'mail', attributes => '{name}',
+                               contact_id => 'contact_id', take_in => true);
+INSERT INTO app.customers VALUES (2, 'cid@example.org', 'Cid') RETURNING contact_id;
+UPDATE app.customers SET mail = 'bob@example.org' WHERE no OPERATOR(pg_catalog.=) 2;
+SELECT no, contact_id FROM app.customers ORDER BY no;
+SELECT contact_identity.attach('app.customers', 'shop', email => 'mail', attributes => '{*}');
+INSERT INTO app.customers VALUES (3, 'dee@example.org', 'Dee'), (4, 'malformed', NULL);
+UPDATE app.customers SET name = 'Deedee';
+SELECT contact_identity.detach('app.customers');
+
 SELECT contact_identity.setup();
 
 \c :home
