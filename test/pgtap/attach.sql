@@ -295,7 +295,8 @@ SELECT versions() AS rows \gset
 INSERT INTO visitors (visitor, mail, contact_id) VALUES ('w7', 'leo@example.org', 4711) RETURNING contact_id AS kept \gset
 SELECT ok(versions() = :'rows' AND :kept = 4711, '[8.1] a row that has a contact''s id already is a copy: left alone');
 UPDATE visitors SET contact_id = NULL WHERE visitor = 'w1';
-SELECT ok(versions() = :'rows', '[8.1] the column is an answer and no question: changing it does nothing');
+SELECT ok(versions() = :'rows' AND (SELECT contact_id IS NULL FROM visitors WHERE visitor = 'w1'),
+    '[8.1] the column is an answer and no question: changing it does nothing');
 UPDATE visitors SET visitor = 'w8', mail = 'mia@example.org' WHERE visitor = 'w7';
 SELECT is((SELECT contact_id FROM visitors WHERE visitor = 'w8'), contact_of('mia@example.org'), '[8.1] the primary key may change with it');
 
