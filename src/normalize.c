@@ -723,6 +723,10 @@ normalize_phone(const CiNormalizeRules *rules, const char *given,
 			return refuse(rules, err,
 						  "It must have a country code that exists.",
 						  country_hint);
+		case CI_PHONE_REGION:
+			return refuse(rules, err,
+						  "It must have a country code: the account's default region does not exist.",
+						  "Correct default_region in contact_identity.account: a code of ISO 3166, as in GB.");
 		case CI_PHONE_TOO_SHORT:
 			return refuse(rules, err,
 						  "It is too short for a telephone number of its country.",

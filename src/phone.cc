@@ -162,6 +162,9 @@ ci_phone_normalize(const char *input, const char *region,
 			}
 		}
 
+		if (input[0] != '+' && get_library()->GetCountryCodeForRegion(home) == 0)
+			return CI_PHONE_REGION;
+
 		for (;;)
 		{
 			CiPhoneCode code = to_e164(given, home, &result);

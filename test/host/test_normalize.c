@@ -146,6 +146,18 @@ phone(const char *what, const char *region, const char *input,
 	check(&rules, "7.2", what, input, wanted);
 }
 
+/* A number must be refused, and the account's region blamed or not. */
+static void
+blames_region(const char *what, const char *region, const char *input, bool blamed)
+{
+	CiNormalizeRules rules = rules_for(CI_NORMALIZE_PHONE, "phone", 0, region);
+	CiNormalized out;
+	CiError		err;
+
+	ok(!ci_normalize_value(&rules, input, &out, &err) &&
+	   (strstr(err.detail, "default region does not exist") != NULL) == blamed, "7.4", what);
+}
+
 static void
 exact(const char *what, const char *field, int max_octets, const char *input,
 	  const char *wanted)
@@ -452,6 +464,9 @@ test_phone(void)
 	phone("empty region is none", "", "919788824675", "+919788824675");
 	phone("unknown region, national number", "XX", "2061234567", NULL);
 	phone("unknown region, international number", "XX", "+12061234567", "+12061234567");
+	blames_region("a region that is none is named as what is wrong", "UK", "020 7946 0958", true);
+	blames_region("a country code that is none is not the region's fault", "UK", "+999 123456789", false);
+	blames_region("nor after the region's international prefix", "US", "011 999 123456789", false);
 
 	/* too short, possible only locally, too long, letters, country code */
 	phone("too short", NULL, "+1 2345", NULL);
