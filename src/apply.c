@@ -997,7 +997,8 @@ apply_events(CiWorld *world)
 		ci_column_add_time(column++, request->at);
 		ci_column_add_id(column++, event->merge == NULL ? 0 : event->merge->id);
 		ci_column_add_id(column++, event->conflict == NULL ? 0 : event->conflict->id);
-		ci_column_add_id(column++, id_of(event->other));
+		ci_column_add_id(column++, event->other == NULL && event->conflict != NULL ?
+						 event->conflict->owner_id : id_of(event->other));
 		ci_column_add_time(column++, event->old_at);
 		ci_column_add_time(column++, event->new_at);
 		ci_column_add_text(column++, event->event);

@@ -254,7 +254,8 @@ load_conflict(Load *load, HeapTuple row)
 		conflict->canonical = ci_canonical_json(value);
 	}
 	conflict->given = ci_get_text(row, 6);
-	conflict->owner = ci_world_contact(load->world, ci_get_int64(row, 7));
+	conflict->owner_id = ci_get_int64(row, 7);
+	conflict->owner = ci_world_contact(load->world, conflict->owner_id);
 	conflict->source = ci_get_text(row, 8);
 	conflict->via = ci_get_text(row, 9);
 	conflict->key_kind = ci_get_text(row, 10);

@@ -87,6 +87,15 @@ look(Play *play)
 	{
 		CHECK_FOR_INTERRUPTS();
 		ci_resolve_request(world, &play->requests[i], &play->results[i]);
+
+		/*
+		 * [4.10] The clock goes on from request to request, as it would from
+		 * call to call: a value that one of them stores may later meet that of
+		 * another.  Loading took longer than a microsecond for each, so that
+		 * no call after this one has an earlier time.
+		 */
+		if (play->given_errors[i].code == CI_OK)
+			world->clock++;
 	}
 }
 

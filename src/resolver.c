@@ -1391,6 +1391,22 @@ dismiss(CiWorld *world, CiRequest *request, CiResult *result)
 
 /* ---- RULES 6: merge ---- */
 
+/*
+ * The order in which identifiers go along in a merge: that of the kinds, then
+ * of the values, however they came to be there.
+ */
+static int
+compare_identifiers(const void *a, const void *b)
+{
+	const CiIdentifier *x = *(CiIdentifier *const *) a;
+	const CiIdentifier *y = *(CiIdentifier *const *) b;
+
+	/* The kinds are an array in their order. */
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return strcmp(x->value, y->value);
+}
+
 /* Copies into the merge record what the ended contact has. */
 static CiMerge *
 record_merge(CiWorld *world, CiContact *survivor, CiContact *ended)
@@ -1414,10 +1430,10 @@ record_merge(CiWorld *world, CiContact *survivor, CiContact *ended)
 	merge->identifier_states = palloc(sizeof(CiIdentifierState) * Max(1, merge->nidentifiers));
 	n = 0;
 	for (CiIdentifier *identifier = ended->identifiers; identifier != NULL; identifier = identifier->next)
-	{
-		merge->identifiers[n] = identifier;
-		merge->identifier_states[n++] = identifier->now;
-	}
+		merge->identifiers[n++] = identifier;
+	qsort(merge->identifiers, n, sizeof(CiIdentifier *), compare_identifiers);
+	for (int i = 0; i < n; i++)
+		merge->identifier_states[i] = merge->identifiers[i]->now;
 
 	merge->nattributes = ended->attributes.count;
 	merge->attributes = palloc(sizeof(CiAttribute) * Max(1, merge->nattributes));

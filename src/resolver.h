@@ -249,7 +249,8 @@ struct CiConflict
 	const char *value;			/* normalised value, or json */
 	const char *canonical;		/* what is compared */
 	const char *given;			/* an identifier's spelling */
-	CiContact  *owner;			/* as seen when it was opened */
+	CiContact  *owner;			/* as seen when it was opened, if loaded ... */
+	int64		owner_id;		/* ... of one of the tables, always; or 0 */
 	const char *source;
 	const char *via;
 	const char *key_kind;		/* NULL: given without a key */

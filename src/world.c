@@ -365,11 +365,27 @@ ci_find_attribute(const CiAttributes *attributes, const char *name)
 	return NULL;
 }
 
-/* Adds an attribute of a name that is not there yet. */
+/* The order in which jsonb keeps names. */
+static int
+compare_names(const char *a, const char *b)
+{
+	size_t		length_a = strlen(a);
+	size_t		length_b = strlen(b);
+
+	if (length_a != length_b)
+		return length_a < length_b ? -1 : 1;
+	return strcmp(a, b);
+}
+
+/*
+ * Adds an attribute of a name that is not there yet.  They are in the order in
+ * which they would be read again, so that a batch meets them as calls would.
+ */
 CiAttribute *
 ci_add_attribute(CiAttributes *attributes, const char *name)
 {
 	CiAttribute *item;
+	int			place = attributes->count;
 
 	if (attributes->count == attributes->size)
 	{
@@ -380,7 +396,11 @@ ci_add_attribute(CiAttributes *attributes, const char *name)
 			attributes->items = repalloc(attributes->items,
 										 attributes->size * sizeof(CiAttribute));
 	}
-	item = &attributes->items[attributes->count++];
+	while (place > 0 && compare_names(attributes->items[place - 1].name, name) > 0)
+		place--;
+	item = &attributes->items[place];
+	memmove(item + 1, item, sizeof(CiAttribute) * (attributes->count - place));
+	attributes->count++;
 	memset(item, 0, sizeof(CiAttribute));
 	item->name = name;
 	item->at = CI_NO_TIME;
