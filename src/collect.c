@@ -30,6 +30,9 @@
  */
 #define MAX_BATCH_BYTES ((Size) 16 * 1024 * 1024)
 
+/* A batch of a long statement is at most so many times as large as its first. */
+#define MAX_GROWTH 16
+
 /* No more of a text that was given is kept with a rejected request. */
 #define MAX_KEPT_TEXT (2 * CI_MAX_ATTRIBUTE_BYTES)
 
@@ -100,11 +103,20 @@ ci_collect(CiBatch *batch, int64 line, int account_id)
 	return collected;
 }
 
-/* Whether it is time to play what was collected. */
+/*
+ * Whether it is time to play what was collected.  What stays one transaction
+ * gains nothing by many small batches, and each leaves a version of every row
+ * that it writes again for the next ones to step over: there a batch is as
+ * large as all before it, within bounds.
+ */
 bool
 ci_batch_is_full(const CiBatch *batch)
 {
-	return batch->count >= ci_setting_batch_size ||
+	int64		limit = ci_setting_batch_size;
+
+	if (batch->grows)
+		limit = Max(limit, Min(batch->done, limit * MAX_GROWTH));
+	return batch->count >= limit ||
 		MemoryContextMemAllocated(batch->context, true) >
 		MAX_BATCH_BYTES + sizeof(CiCollected) * batch->size;
 }

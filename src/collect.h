@@ -40,6 +40,7 @@ typedef struct CiBatch
 	int			count;
 	int			size;
 	int64		job;			/* 0: numbered when a request is rejected */
+	bool		grows;			/* is one transaction: the more, the larger */
 	bool		raise;			/* what cannot be used is an error, not rejected */
 	const char *table;			/* that the requests are rows of, or NULL */
 	CiPlayed	played;			/* or NULL */

@@ -109,6 +109,7 @@ begin_statement(Relation view)
 	statement->view = RelationGetRelid(view);
 	statement->context = context;
 	statement->batch = ci_create_batch(context);
+	statement->batch->grows = true;
 	statement->subtransaction = GetCurrentSubTransactionId();
 	statement->outer = innermost;
 	innermost = statement;

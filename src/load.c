@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -27,7 +28,7 @@
 	" i.given, i.source, i.updated_at"
 #define CONTACT_COLUMNS \
 	"c.contact_id, c.state, c.made, c.origin, c.survivor_id, c.created_at," \
-	" c.identified_at, c.last_seen_at, c.attributes, c.attribute_times"
+	" c.identified_at, c.last_seen_at, c.attributes, c.attribute_times, c.xmin AS written_by"
 #define FIRST_CONTACT_COLUMN 11 /* behind those of an identifier */
 
 /* The rows of a table for each id in an argument. */
@@ -79,14 +80,20 @@ static CiStatement identifiers_stmt = {
 	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID}
 };
 
-/* The conflicts of contacts, oldest first. */
+#define CONFLICTS_OF(argument, condition) \
+	FOR_EACH(argument, "f.conflict_id, f.contact_id, f.field_type, f.field, f.secondary_value," \
+			 " f.given, f.owner_contact_id, f.source, f.via, f.key_kind, f.key, f.status, f.given_at", \
+			 "conflict f", "f.contact_id OPERATOR(pg_catalog.=) u.id AND f.status " condition)
+
+/*
+ * The conflicts of contacts, oldest first: those that a rule can meet, and of
+ * the second all, since they may move with their contact.
+ */
 static CiStatement conflicts_stmt = {
-	.sql = FOR_EACH("$2", "f.conflict_id, f.contact_id, f.field_type, f.field, f.secondary_value,"
-					" f.given, f.owner_contact_id, f.source, f.via, f.key_kind, f.key, f.status,"
-					" f.given_at", "conflict f",
-					"f.contact_id OPERATOR(pg_catalog.=) u.id")
-	" ORDER BY r.conflict_id",
-	.expected = SPI_OK_SELECT, .nargs = 2, .argtypes = {INT4OID, INT8ARRAYOID}
+	.sql = CONFLICTS_OF("$2", "OPERATOR(pg_catalog.=) ANY ('{open,dismissed}')")
+	" UNION ALL " CONFLICTS_OF("$3", "OPERATOR(pg_catalog.<>) ALL ('{open,dismissed}')")
+	" ORDER BY conflict_id",
+	.expected = SPI_OK_SELECT, .nargs = 3, .argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID}
 };
 
 /* The conflicts that requests name. */
@@ -123,6 +130,7 @@ typedef struct Load
 	Datum		account;
 	bool		details;		/* more than known keys is asked about */
 	bool		merges;			/* an identified contact may end */
+	bool		settles;		/* conflicts are named, settled ones too */
 	EndedLink  *ended;
 } Load;
 
@@ -174,6 +182,8 @@ load_contact(Load *load, HeapTuple row, int column)
 	contact->created_at = ci_get_time(row, column + 5);
 	contact->identified_at = ci_get_time(row, column + 6);
 	contact->last_seen_at = ci_get_time(row, column + 7);
+	contact->is_ours =
+		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(ci_get_datum(row, column + 10, &isnull)));
 	if (contact->state == CI_MERGED)
 	{
 		EndedLink  *link = palloc(sizeof(EndedLink));
@@ -367,6 +377,8 @@ read_details(Load *load)
 		load_identifier(load, SPI_tuptable->vals[i]);
 	SPI_freetuptable(SPI_tuptable);
 
+	if (load->settles)
+		values[2] = values[1];
 	count = ci_run(&conflicts_stmt, values, NULL, true);
 	for (uint64 i = 0; i < count; i++)
 		load_conflict(load, SPI_tuptable->vals[i]);
@@ -403,7 +415,7 @@ read_details(Load *load)
 
 	if (whole.count == 0)
 		return;
-	values[1] = values[2];
+	values[1] = ci_column_array(&whole);
 	count = ci_run(&ended_stmt, values, NULL, true);
 	for (uint64 i = 0; i < count; i++)
 		load_contact(load, SPI_tuptable->vals[i], 1);
@@ -458,7 +470,10 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 		if (request->loser_id != 0)
 			ci_column_add_int64(&contacts, request->loser_id);
 		if (request->op == CI_OP_PROMOTE || request->op == CI_OP_DISMISS)
+		{
+			load.settles = true;
 			ci_column_add_int64(&conflicts, request->conflict_id);
+		}
 	}
 	if (conflicts.count > 0)
 	{

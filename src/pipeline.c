@@ -14,6 +14,10 @@
  * and made again: a contact is never waited for while a value is claimed, so
  * no two calls wait for each other.
  *
+ * A contact that this transaction has written is held already.  Locking it
+ * again in a subtransaction would make its row a multixact that grows with
+ * each: a transaction of many batches would take a time that is quadratic.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -77,7 +81,7 @@ look(Play *play)
 	play->met = palloc(sizeof(int64) * Max(1, world->ncontacts));
 	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
 	{
-		if (contact->state != CI_ERASED)
+		if (contact->state != CI_ERASED && !contact->is_ours)
 			play->met[n++] = contact->id;
 	}
 	play->nmet = n;

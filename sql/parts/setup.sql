@@ -142,7 +142,7 @@ BEGIN
         CHECK ((key IS NULL) = (key_kind IS NULL)),
         CHECK ((status = 'open') = (settled_at IS NULL))
     );
-    CREATE INDEX IF NOT EXISTS conflict_contact ON contact_identity.conflict (account_id, contact_id);
+    CREATE INDEX IF NOT EXISTS conflict_contact ON contact_identity.conflict (account_id, contact_id, status);
     CREATE TABLE IF NOT EXISTS contact_identity.list_member (
         account_id integer NOT NULL,
         list_id    integer NOT NULL,
