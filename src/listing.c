@@ -171,6 +171,17 @@ read_row(TupleDesc desc, HeapTuple old, HeapTuple new, CiRawRequest *raw)
 	return old == NULL || raw->attributes != NULL || raw->nremoved > 0 || raw->nidentifiers > 0;
 }
 
+/* [4.11] [4.17] Says what of a row was not stored: a row has no result to say it in. */
+static void
+warn_ignored(const CiResult *result)
+{
+	for (int i = 0; i < result->nignored; i++)
+		ereport(WARNING,
+				(errmsg("value of \"%s\" was not stored", result->ignored[i]),
+				 errhint("Where the account declares attributes, it takes those of contact_identity.attribute, with values of their types."),
+				 errhidestmt(true)));
+}
+
 /* The row of a contact as the view has it now, in the caller's memory. */
 static HeapTuple
 stored_row(const CiCall *call, TupleDesc desc, int64 contact_id, HeapTuple fallback)
@@ -240,6 +251,7 @@ ci_write_contacts(PG_FUNCTION_ARGS)
 		ci_play(call.config, &request, &result, 1);
 	if (request.error.code != CI_OK)
 		ci_report_error(&request.error);
+	warn_ignored(&result);
 	row = new == NULL ? old : stored_row(&call, desc, result.contact->id, new);
 	ci_end_call(&call);
 	MemoryContextDelete(call.context);
