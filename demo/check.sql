@@ -26,7 +26,7 @@ pg_temp.must('in the evening those are known who gave a usable address, or else 
     = (SELECT count(*) FROM (SELECT email FROM person WHERE customer
                              UNION SELECT lower(email) FROM message WHERE NOT spoilt AND email IS NOT NULL
                              UNION SELECT email FROM login
-                             UNION SELECT lower(email) FROM shop_order) given)
+                             UNION SELECT lower(email) FROM customer_order) given)
       + (SELECT count(DISTINCT whatsapp) FROM message WHERE email IS NULL)),
 pg_temp.must('every merge is in merges',
     (SELECT count(*) FROM contact_identity.merges)

@@ -3,11 +3,11 @@
 --
 -- The parts of the day, each also an example of use:
 --     people.sql      who they are
---     customers.sql   a list of customers taken over in one statement
+--     customers.sql   a list of customers, taken over by COPY into the view inbox
 --     visits.sql      page views: capture
 --     chat.sql        messages: identify, with values that are refused
 --     push.sql        log-ins of push subscribers, shared devices, opting out
---     orders.sql      orders of the shop
+--     orders.sql      orders: an attached table of the shop, which calls nothing
 --     check.sql       fails unless everything came out as it must
 \set QUIET on
 \pset pager off
@@ -42,8 +42,9 @@ FROM contact_identity.contact_counts;
 \echo
 \echo 'A DAY AT A SMALL SHOP'
 \echo
-\echo '1. In the morning the shop has a list of customers, and no visitors yet. The listing'
-\echo '   shows who is known and who takes push messages; home counts everybody.'
+\echo '1. In the morning the shop has a list of customers, which COPY has taken into the view'
+\echo '   inbox, and no visitors yet. The listing shows who is known and who takes push'
+\echo '   messages; home counts everybody.'
 \echo
 TABLE counts;
 
@@ -67,7 +68,8 @@ SET jit = off;
 \echo '   behind them have names in twelve languages. The calls are like these:'
 \echo '   capture(''push'', ''https://push.example/send/5b2a88a0d1312e28'')'
 \echo '   identify(''conversations'', ''visitor-9dc79c856cef'', email => ''nuria.castano@example.org'')'
-\echo '   and this is what they answered, in each part of the day:'
+\echo '   The orders call nothing: the shop''s own table of orders is attached, and each row that'
+\echo '   it inserts is such a call. This is what they answered, in each part of the day:'
 \echo
 SELECT answer, meaning,
        count(*) FILTER (WHERE part = 'customers') AS customers,

@@ -1,24 +1,21 @@
--- The orders: what was delivered where.  An order is placed with an e-mail
--- address and a telephone number and without any key; customers who are known are
--- found, the others become contacts.
-CREATE TEMP TABLE shop_order AS
-SELECT row_number() OVER (ORDER BY pg_temp.dice('orders at ' || person, 600), person) AS order_no,
-       pg_temp.typed_email(email, 'order ' || person) AS email, phone, name,
-       ('{Berlin,Potsdam,Oranienburg,Erkner}'::text[])[1 + pg_temp.dice('city ' || person, 4)] AS city
-FROM person WHERE orders;
+-- The orders: what was delivered where.  The shop has a table of orders of its
+-- own, and calls nothing: once the table is attached, inserting an order finds or
+-- makes its contact and notes it in the row.
+CREATE TABLE customer_order (order_no integer PRIMARY KEY, email text, phone text, name text, city text,
+                             contact_id bigint);
+SELECT contact_identity.attach('customer_order', 'shop', email => 'email', phone => 'phone',
+    attributes => '{name,city}', contact_id => 'contact_id', on_error => 'raise') \g /dev/null
+INSERT INTO customer_order (order_no, email, phone, name, city)
+SELECT row_number() OVER (ORDER BY pg_temp.dice('orders at ' || person, 600), person),
+       pg_temp.typed_email(email, 'order ' || person), phone, name,
+       ('{Berlin,Potsdam,Oranienburg,Erkner}'::text[])[1 + pg_temp.dice('city ' || person, 4)]
+FROM person WHERE orders
+ORDER BY 1;
 
-DO $$
-DECLARE
-    shop_order record;
-    result contact_identity.identify_result;
-BEGIN
-    FOR shop_order IN SELECT * FROM shop_order ORDER BY order_no LOOP
-        result := contact_identity.identify('shop',
-            email => shop_order.email,
-            phone => shop_order.phone,
-            attributes => jsonb_build_object('name', shop_order.name, 'city', shop_order.city));
-        INSERT INTO played (part, source, outcome, contact_id)
-        VALUES ('orders', 'shop', result.outcome, result.contact_id);
-    END LOOP;
-END
-$$;
+-- For the table of answers: who was new with the first order.
+INSERT INTO played (part, source, outcome, contact_id)
+SELECT 'orders', 'shop', CASE WHEN h.contact_id IS NULL THEN 'updated' ELSE 'created' END, o.contact_id
+FROM customer_order o
+LEFT JOIN contact_identity.history h ON h.contact_id = o.contact_id AND h.event = 'created' AND h.source = 'shop'
+ AND NOT EXISTS (SELECT FROM customer_order p WHERE p.contact_id = o.contact_id AND p.order_no < o.order_no)
+ORDER BY o.order_no;
