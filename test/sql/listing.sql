@@ -5,9 +5,9 @@ SELECT contact_identity.create_account(50, 'listing');
 INSERT INTO contact_identity.attribute (account_id, name, type) VALUES (50, 'visits', 'number');
 -- [4.11] [4.17] the rest of the row is stored, and a warning names what is not
 INSERT INTO contact_identity.contacts (email, attributes)
-VALUES ('ann@example.org', '{"visits": "many", "city": "Lyon"}') RETURNING label, attributes;
+VALUES ('listing@example.org', '{"visits": "many", "city": "Lyon"}') RETURNING label, attributes;
 UPDATE contact_identity.contacts SET phone = '+12061234567', attributes = '{"visits": 3, "city": "Lyon"}'
-WHERE email = 'ann@example.org' RETURNING phone, attributes;
+WHERE email = 'listing@example.org' RETURNING phone, attributes;
 -- nothing to name
-UPDATE contact_identity.contacts SET attributes = '{"visits": 4}' WHERE email = 'ann@example.org' RETURNING attributes;
-DELETE FROM contact_identity.contacts WHERE email = 'ann@example.org';
+UPDATE contact_identity.contacts SET attributes = '{"visits": 4}' WHERE email = 'listing@example.org' RETURNING attributes;
+DELETE FROM contact_identity.contacts WHERE email = 'listing@example.org';
