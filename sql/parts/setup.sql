@@ -30,6 +30,7 @@ BEGIN
         channel     text CHECK (channel IN ('email', 'sms', 'whatsapp', 'push')),
         PRIMARY KEY (account_id, kind),
         UNIQUE (account_id, strength),
+        UNIQUE (account_id, kind, identifying),
         CHECK (identifying = (strength IS NOT NULL)),
         CHECK (identifying OR normalizer = 'exact'),
         CHECK (NOT identifying OR channel IS DISTINCT FROM 'push')
@@ -53,20 +54,24 @@ BEGIN
                       CHECK (other_contact IN ('conflict', 'move', 'refuse')),
         mode          text NOT NULL DEFAULT 'login' CHECK (mode IN ('claim', 'login')),
         default_list  integer,
+        identifying   boolean NOT NULL GENERATED ALWAYS AS (false) STORED,
         PRIMARY KEY (account_id, source),
-        FOREIGN KEY (account_id, key_kind) REFERENCES contact_identity.identifier_kind,
+        CONSTRAINT source_key_kind_is_of_keys FOREIGN KEY (account_id, key_kind, identifying)
+            REFERENCES contact_identity.identifier_kind (account_id, kind, identifying),
         FOREIGN KEY (account_id, default_list) REFERENCES contact_identity.list,
         CHECK (makes IS NULL OR key_kind IS NOT NULL),
         CHECK (makes IS DISTINCT FROM 'push' OR key_kind = 'push')
     );
     CREATE TABLE IF NOT EXISTS contact_identity.source_via (
-        account_id integer NOT NULL,
-        source     text COLLATE "C" NOT NULL,
-        via        text COLLATE "C" NOT NULL CHECK (via ~ '^[^[:cntrl:]]{1,63}$'),
-        kind       text COLLATE "C" NOT NULL,
+        account_id  integer NOT NULL,
+        source      text COLLATE "C" NOT NULL,
+        via         text COLLATE "C" NOT NULL CHECK (via ~ '^[^[:cntrl:]]{1,63}$'),
+        kind        text COLLATE "C" NOT NULL,
+        identifying boolean NOT NULL GENERATED ALWAYS AS (false) STORED,
         PRIMARY KEY (account_id, source, via),
         FOREIGN KEY (account_id, source) REFERENCES contact_identity.source ON DELETE CASCADE,
-        FOREIGN KEY (account_id, kind) REFERENCES contact_identity.identifier_kind
+        CONSTRAINT source_via_kind_is_of_keys FOREIGN KEY (account_id, kind, identifying)
+            REFERENCES contact_identity.identifier_kind (account_id, kind, identifying)
     );
     CREATE TABLE IF NOT EXISTS contact_identity.blocked_value (
         account_id integer NOT NULL REFERENCES contact_identity.account ON DELETE CASCADE,
@@ -232,6 +237,8 @@ BEGIN
         COMMENT ON TABLE contact_identity.identifier_kind IS
             'Kinds of identifiers and keys: normaliser, strength (1 is the strongest) and the channel they reach (RULES 0).';
         COMMENT ON TABLE contact_identity.source IS 'Where data comes from, and the policies that follow from it (RULES 0).';
+        COMMENT ON COLUMN contact_identity.source.identifying IS
+            'Always false: the kind of a source''s keys is none of identifiers, or anonymous contacts would hold some (RULES 1.4).';
         COMMENT ON COLUMN contact_identity.source.makes IS
             'What its anonymous contacts are counted as; null: it makes none (RULES 1.6, 2.1).';
         COMMENT ON COLUMN contact_identity.source.same_value IS
@@ -243,6 +250,7 @@ BEGIN
         COMMENT ON COLUMN contact_identity.source.default_list IS
             'The list that identified contacts are put on; null: none (RULES 4.12).';
         COMMENT ON TABLE contact_identity.source_via IS 'The vias that a source takes, and the kind of key that each makes (RULES 0, 4.13).';
+        COMMENT ON COLUMN contact_identity.source_via.identifying IS 'Always false, as in source.';
         COMMENT ON TABLE contact_identity.blocked_value IS
             'Values that say that there is none: refused, in any case and inside quotes too (RULES 7.5).';
         COMMENT ON TABLE contact_identity.attribute IS

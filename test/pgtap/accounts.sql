@@ -2,7 +2,7 @@
 BEGIN;
 \ir words.psql
 \ir counts.psql
-SELECT plan(131);
+SELECT plan(135);
 
 ---------------------------------------------------------------------- accounts
 SELECT is_empty($$
@@ -323,6 +323,14 @@ SELECT throws_ok($$INSERT INTO source (account_id, source, key_kind, makes) VALU
     '[0] a source that makes push contacts has key kind push');
 SELECT throws_ok($$INSERT INTO source (account_id, source, makes) VALUES (1, 'odd', 'conversations')$$, '23514', NULL,
     '[0] a source that makes contacts has a key kind');
+SELECT throws_ok($$INSERT INTO source (account_id, source, key_kind, makes) VALUES (1, 'odd', 'email', 'conversations')$$, '23503', NULL,
+    '[1.4] a source''s keys are of no kind of identifiers: its anonymous contacts would hold one');
+SELECT throws_ok($$UPDATE source SET key_kind = 'ext_id' WHERE account_id = 1 AND source = 'conversations'$$, '23503', NULL,
+    '[1.4] nor do they become so');
+SELECT throws_ok($$INSERT INTO source_via (account_id, source, via, kind) VALUES (1, 'conversations', 'odd', 'phone')$$, '23503', NULL,
+    '[1.4] nor the keys of a via');
+SELECT throws_ok($$UPDATE identifier_kind SET identifying = true, strength = 9 WHERE account_id = 1 AND kind = 'visitor'$$, '23503', NULL,
+    '[1.4] nor does the kind of a source''s keys become one of identifiers');
 SELECT throws_ok($$INSERT INTO source (account_id, source) VALUES (1, 'merge')$$, '23514', NULL,
     '[5.1] merge is no source''s name: conflicts of merges have it');
 SELECT throws_ok($$SELECT capture('conversations', 'same', via => '')$$, '22023', 'source "conversations" has no such via',
