@@ -11,6 +11,7 @@
 #include "pipeline.h"
 
 extern int	ci_setting_batch_size;
+extern int	ci_setting_report_interval;
 
 /* A request that waits to be played. */
 typedef struct CiCollected
@@ -61,6 +62,7 @@ extern char *ci_describe_outcomes(const CiBatch *batch);
 
 /* batch.c: requests whose arguments are texts */
 #define CI_TEXTS 15				/* the arguments of identify(), op and account_id */
+#define CI_TEXT_SOURCE 0
 #define CI_TEXT_OP 13
 #define CI_TEXT_ACCOUNT 14
 

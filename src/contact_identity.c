@@ -16,6 +16,7 @@ void		_PG_init(void);
 
 int			ci_setting_account_id = 1;
 int			ci_setting_batch_size = 1000;
+int			ci_setting_report_interval = 5;
 
 /*
  * Defines the settings. None of them authorises anything: they choose among
@@ -37,6 +38,13 @@ _PG_init(void)
 							&ci_setting_batch_size,
 							1000, 1, 100000,
 							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("contact_identity.report_interval",
+							"How often import() says how far it is; 0: with each batch.",
+							NULL,
+							&ci_setting_report_interval,
+							5, 0, 3600,
+							PGC_USERSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("contact_identity");
 }
