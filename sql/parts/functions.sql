@@ -4,6 +4,30 @@ AS 'MODULE_PATHNAME', 'ci_settings_changed';
 COMMENT ON FUNCTION contact_identity.settings_changed() IS
     'Trigger on the tables of settings: sessions read them again.';
 
+CREATE FUNCTION contact_identity.keep_setting_in_use() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    in_use boolean;
+BEGIN
+    IF TG_TABLE_NAME = 'list' THEN
+        in_use := EXISTS (SELECT FROM contact_identity.list_member m
+                          WHERE m.account_id = OLD.account_id AND m.list_id = OLD.list_id);
+    ELSE
+        in_use := EXISTS (SELECT FROM contact_identity.identifier i
+                          WHERE i.account_id = OLD.account_id AND i.kind = OLD.kind);
+    END IF;
+    IF in_use THEN
+        RAISE EXCEPTION '% is in use by contacts', CASE TG_TABLE_NAME WHEN 'list' THEN 'list' ELSE 'kind of identifiers' END
+            USING ERRCODE = 'foreign_key_violation',
+                  HINT = 'A list can be renamed; a source that makes keys of a kind can be switched off.';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION contact_identity.keep_setting_in_use() IS
+    'Trigger: kinds and lists that contacts have are not removed (23503).';
+
 CREATE FUNCTION contact_identity.write_contacts() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ci_write_contacts';

@@ -2,7 +2,7 @@
 BEGIN;
 \ir words.psql
 \ir counts.psql
-SELECT plan(135);
+SELECT plan(142);
 
 ---------------------------------------------------------------------- accounts
 SELECT is_empty($$
@@ -329,7 +329,22 @@ SELECT throws_ok($$UPDATE source SET key_kind = 'ext_id' WHERE account_id = 1 AN
     '[1.4] nor do they become so');
 SELECT throws_ok($$INSERT INTO source_via (account_id, source, via, kind) VALUES (1, 'conversations', 'odd', 'phone')$$, '23503', NULL,
     '[1.4] nor the keys of a via');
-SELECT throws_ok($$UPDATE identifier_kind SET identifying = true, strength = 9 WHERE account_id = 1 AND kind = 'visitor'$$, '23503', NULL,
+SAVEPOINT in_use;
+SELECT lives_ok($$INSERT INTO identifier_kind (account_id, kind, identifying, normalizer) VALUES (1, 'unused', false, 'exact')$$,
+                '[0.0] a kind of keys can be added');
+SELECT lives_ok($$DELETE FROM identifier_kind WHERE account_id = 1 AND kind = 'unused'$$, '[0.0] and removed while nobody has one');
+SELECT capture('conversations', 'in-use-visitor') \g /dev/null
+SELECT throws_ok($$DELETE FROM identifier_kind WHERE account_id = 1 AND kind = 'visitor'$$, '23503', NULL,
+                 '[9.2] but not under the contacts that have it');
+SELECT identify('conversations', 'in-use-visitor', email => 'in-use@example.org') \g /dev/null
+SELECT throws_ok($$DELETE FROM list WHERE account_id = 1$$, '23503', NULL, '[6.2] nor is a list with members');
+SELECT lives_ok($$UPDATE list SET name = 'Renamed ' || list_id WHERE account_id = 1$$, '[0.0] which can be renamed');
+SELECT throws_ok($$INSERT INTO identifier_kind (account_id, kind, identifying, strength, normalizer)
+                   VALUES (1, 'loyalty', true, 9, 'exact')$$, '23514', NULL,
+                 '[0.0] identifying kinds are the five that calls can give');
+SELECT throws_ok($$DELETE FROM account WHERE account_id = 1$$, '23503', NULL, '[0.0] an account is not removed');
+ROLLBACK TO in_use;
+SELECT throws_ok($$UPDATE identifier_kind SET identifying = true, strength = 9 WHERE account_id = 1 AND kind = 'visitor'$$, '23514', NULL,
     '[1.4] nor does the kind of a source''s keys become one of identifiers');
 SELECT throws_ok($$INSERT INTO source (account_id, source) VALUES (1, 'merge')$$, '23514', NULL,
     '[5.1] merge is no source''s name: conflicts of merges have it');
