@@ -32,9 +32,13 @@ static CiStatement claim_stmt = {
 	" $8::pg_catalog.bool[], $9::pg_catalog.text[], $10::pg_catalog.text[],"
 	" $11::pg_catalog.timestamptz[]) AS u"
 	" ON CONFLICT (account_id, kind, value) DO NOTHING",
-	.expected = SPI_OK_INSERT, .nargs = 11,
-	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, BOOLARRAYOID,
-		BOOLARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+	.expected = SPI_OK_INSERT,
+	.nargs = 11,
+	.argtypes = {
+		INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID,
+		BOOLARRAYOID, BOOLARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TIMESTAMPTZARRAYOID
+	}
 };
 
 static CiStatement change_identifier_stmt = {
@@ -48,9 +52,13 @@ static CiStatement change_identifier_stmt = {
 	" parked, verified, given, source, updated_at)"
 	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
 	" AND i.value OPERATOR(pg_catalog.=) u.value",
-	.expected = SPI_OK_UPDATE, .nargs = 11,
-	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, BOOLARRAYOID,
-		BOOLARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+	.expected = SPI_OK_UPDATE,
+	.nargs = 11,
+	.argtypes = {
+		INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID,
+		BOOLARRAYOID, BOOLARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TIMESTAMPTZARRAYOID
+	}
 };
 
 static CiStatement free_identifier_stmt = {
@@ -58,7 +66,9 @@ static CiStatement free_identifier_stmt = {
 	" USING " CI_UNNEST2 " AS u (kind, value)"
 	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
 	" AND i.value OPERATOR(pg_catalog.=) u.value",
-	.expected = SPI_OK_DELETE, .nargs = 3, .argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
+	.expected = SPI_OK_DELETE,
+	.nargs = 3,
+	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
 /* Makes room for another primary value of the same contact and kind. */
@@ -67,7 +77,9 @@ static CiStatement demote_stmt = {
 	" FROM " CI_UNNEST2 " AS u (kind, value)"
 	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
 	" AND i.value OPERATOR(pg_catalog.=) u.value",
-	.expected = SPI_OK_UPDATE, .nargs = 3, .argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
+	.expected = SPI_OK_UPDATE,
+	.nargs = 3,
+	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
 /* Rows for claim_stmt and change_identifier_stmt. */
@@ -344,10 +356,13 @@ static CiStatement new_contact_stmt = {
 	" $9::pg_catalog.timestamptz[], $10::pg_catalog.timestamptz[], $11::pg_catalog.text[],"
 	" $12::pg_catalog.text[]) AS u (contact_id, state, made, origin, survivor_id, created_at,"
 	" identified_at, last_seen_at, attributes, times)",
-	.expected = SPI_OK_INSERT, .nargs = 12,
-	.argtypes = {INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-		INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID,
-	TEXTARRAYOID}
+	.expected = SPI_OK_INSERT,
+	.nargs = 12,
+	.argtypes = {
+		INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+		TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID
+	}
 };
 
 /* Attributes and times that are null stay as they are. */
@@ -362,9 +377,13 @@ static CiStatement change_contact_stmt = {
 	" $9::pg_catalog.text[], $10::pg_catalog.text[]) LIMIT pg_catalog.cardinality($3)) AS u (contact_id, state, survivor_id,"
 	" identified_at, last_seen_at, changed, attributes, times)"
 	" WHERE c.account_id OPERATOR(pg_catalog.=) $1 AND c.contact_id OPERATOR(pg_catalog.=) u.contact_id",
-	.expected = SPI_OK_UPDATE, .nargs = 10,
-	.argtypes = {INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+	.expected = SPI_OK_UPDATE,
+	.nargs = 10,
+	.argtypes = {
+		INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID,
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID
+	}
 };
 
 static const char *
@@ -499,10 +518,14 @@ static CiStatement new_conflict_stmt = {
 	" $16::pg_catalog.timestamptz[]) AS u (conflict_id, contact_id, field_type, field,"
 	" secondary_value, given, owner_contact_id, source, via, key_kind, key, status, given_at,"
 	" settled_by, settled_at)",
-	.expected = SPI_OK_INSERT, .nargs = 16,
-	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-		TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-	TEXTARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+	.expected = SPI_OK_INSERT,
+	.nargs = 16,
+	.argtypes = {
+		INT4OID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
+		TEXTARRAYOID, TIMESTAMPTZARRAYOID
+	}
 };
 
 static CiStatement change_conflict_stmt = {
@@ -513,9 +536,12 @@ static CiStatement change_conflict_stmt = {
 	" $6::pg_catalog.bool[], $7::pg_catalog.text[]) LIMIT pg_catalog.cardinality($3)) AS u (conflict_id, contact_id, status, settled,"
 	" settled_by)"
 	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.conflict_id OPERATOR(pg_catalog.=) u.conflict_id",
-	.expected = SPI_OK_UPDATE, .nargs = 7,
-	.argtypes = {INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, BOOLARRAYOID,
-	TEXTARRAYOID}
+	.expected = SPI_OK_UPDATE,
+	.nargs = 7,
+	.argtypes = {
+		INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID,
+		BOOLARRAYOID, TEXTARRAYOID
+	}
 };
 
 static const char *
@@ -620,20 +646,25 @@ static CiStatement member_stmt = {
 	" $4::pg_catalog.bool[], $5::pg_catalog.text[], $6::pg_catalog.timestamptz[]) AS u"
 	" ON CONFLICT (account_id, list_id, contact_id) DO UPDATE"
 	" SET subscribed = excluded.subscribed, source = excluded.source, since = excluded.since",
-	.expected = SPI_OK_INSERT, .nargs = 6,
+	.expected = SPI_OK_INSERT,
+	.nargs = 6,
 	.argtypes = {INT4OID, INT4ARRAYOID, INT8ARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
 static CiStatement leave_lists_stmt = {
 	.sql = "DELETE FROM contact_identity.list_member m USING " CI_UNNEST("$2") " AS u (id)"
 	" WHERE m.account_id OPERATOR(pg_catalog.=) $1 AND m.contact_id OPERATOR(pg_catalog.=) u.id",
-	.expected = SPI_OK_DELETE, .nargs = 2, .argtypes = {INT4OID, INT8ARRAYOID}
+	.expected = SPI_OK_DELETE,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
 static CiStatement block_stmt = {
 	.sql = "INSERT INTO contact_identity.block (account_id, contact_id, channel)"
 	" SELECT $1, u.* FROM unnest($2::pg_catalog.int8[], $3::pg_catalog.text[]) AS u",
-	.expected = SPI_OK_INSERT, .nargs = 3, .argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID}
+	.expected = SPI_OK_INSERT,
+	.nargs = 3,
+	.argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID}
 };
 
 static CiStatement unblock_stmt = {
@@ -642,7 +673,9 @@ static CiStatement unblock_stmt = {
 	" LIMIT pg_catalog.cardinality($2)) AS u (contact_id, channel)"
 	" WHERE b.account_id OPERATOR(pg_catalog.=) $1 AND b.contact_id OPERATOR(pg_catalog.=) u.contact_id"
 	" AND b.channel OPERATOR(pg_catalog.=) u.channel",
-	.expected = SPI_OK_DELETE, .nargs = 3, .argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID}
+	.expected = SPI_OK_DELETE,
+	.nargs = 3,
+	.argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID}
 };
 
 static void
@@ -722,9 +755,12 @@ static CiStatement merge_stmt = {
 	" $4::pg_catalog.int8[], $5::pg_catalog.text[], $6::pg_catalog.text[],"
 	" $7::pg_catalog.timestamptz[], $8::pg_catalog.text[]) AS u (merge_id, survivor_id, merged_id,"
 	" source, actor, merged_at, detail)",
-	.expected = SPI_OK_INSERT, .nargs = 8,
-	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-	TIMESTAMPTZARRAYOID, TEXTARRAYOID}
+	.expected = SPI_OK_INSERT,
+	.nargs = 8,
+	.argtypes = {
+		INT4OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID
+	}
 };
 
 /* Appends ,"name":"text" where there is a text. */
@@ -915,12 +951,16 @@ static CiStatement event_stmt = {
 	" $24::pg_catalog.text[]) AS u (event_id, contact_id, call_id, occurred_at, merge_id,"
 	" conflict_id, other_contact_id, old_at, new_at, event, field_type, field, old_value, new_value,"
 	" old_source, new_source, detail, source, via, found_kind, found_value, actor)",
-	.expected = SPI_OK_INSERT, .nargs = 24,
-	.argtypes = {INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-		TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID,
-		TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-	TEXTARRAYOID, TEXTARRAYOID}
+	.expected = SPI_OK_INSERT,
+	.nargs = 24,
+	.argtypes = {
+		INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+		TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID
+	}
 };
 
 /* A value of history as JSON, or NULL. */
@@ -929,7 +969,7 @@ event_value(const CiEventValue *value)
 {
 	if (value->contact != NULL)
 		return psprintf(INT64_FORMAT, value->contact->id);
-	return value->text != NULL ? ci_json_string(value->text) : value->json;
+	return value->text ? ci_json_string(value->text) : value->json;
 }
 
 /* The flags of an identifier before and after, where there is more than none. */
@@ -1026,7 +1066,9 @@ apply_events(CiWorld *world)
 static CiStatement erase_conflicts_stmt = {
 	.sql = "DELETE FROM contact_identity.conflict f USING " CI_UNNEST("$2") " AS u (id)"
 	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.contact_id OPERATOR(pg_catalog.=) u.id",
-	.expected = SPI_OK_DELETE, .nargs = 2, .argtypes = {INT4OID, INT8ARRAYOID}
+	.expected = SPI_OK_DELETE,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
 static CiStatement erase_events_stmt = {
@@ -1035,13 +1077,17 @@ static CiStatement erase_events_stmt = {
 	" new_value = CASE WHEN e.field_type OPERATOR(pg_catalog.=) ANY ($3) THEN NULL ELSE e.new_value END,"
 	" detail = NULL FROM " CI_UNNEST("$2") " AS u (id)"
 	" WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.contact_id OPERATOR(pg_catalog.=) u.id",
-	.expected = SPI_OK_UPDATE, .nargs = 3, .argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID}
+	.expected = SPI_OK_UPDATE,
+	.nargs = 3,
+	.argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID}
 };
 
 static CiStatement erase_merges_stmt = {
 	.sql = "UPDATE contact_identity.merge m SET detail = '{}' FROM " CI_UNNEST("$2") " AS u (id)"
 	" WHERE m.account_id OPERATOR(pg_catalog.=) $1 AND m.merged_id OPERATOR(pg_catalog.=) u.id",
-	.expected = SPI_OK_UPDATE, .nargs = 2, .argtypes = {INT4OID, INT8ARRAYOID}
+	.expected = SPI_OK_UPDATE,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
 /*
@@ -1092,7 +1138,8 @@ static CiStatement count_stmt = {
 	" AND n.part OPERATOR(pg_catalog.=) (SELECT f.part FROM contact_identity.contact_count f"
 	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.process OPERATOR(pg_catalog.=) $2"
 	" ORDER BY f.part LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) RETURNING n.ctid",
-	.expected = SPI_OK_UPDATE_RETURNING, .nargs = 5,
+	.expected = SPI_OK_UPDATE_RETURNING,
+	.nargs = 5,
 	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID}
 };
 
@@ -1101,14 +1148,16 @@ static CiStatement count_again_stmt = {
 	" WHERE n.ctid OPERATOR(pg_catalog.=) $6"
 	" AND n.account_id OPERATOR(pg_catalog.=) $1 AND n.process OPERATOR(pg_catalog.=) $2"
 	" RETURNING n.ctid",
-	.expected = SPI_OK_UPDATE_RETURNING, .nargs = 6,
+	.expected = SPI_OK_UPDATE_RETURNING,
+	.nargs = 6,
 	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID, TIDOID}
 };
 
 static CiStatement new_count_stmt = {
 	.sql = "INSERT INTO contact_identity.contact_count (account_id, process, identified, anonymous_push,"
 	" anonymous_conversations) VALUES ($1, $2, $3, $4, $5) RETURNING ctid",
-	.expected = SPI_OK_INSERT_RETURNING, .nargs = 5,
+	.expected = SPI_OK_INSERT_RETURNING,
+	.nargs = 5,
 	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID}
 };
 

@@ -517,10 +517,12 @@ read_row(const Mapping *mapping, TupleTableSlot *slot, TupleTableSlot *old, CiRa
 				break;
 			case FOR_IDENTIFIER:
 				text = isnull ? NULL : read_text(mapped, value);
+
 				if (text == NULL)
 					break;
 				raw->identifiers[raw->nidentifiers].kind = mapped->name;
 				raw->identifiers[raw->nidentifiers++].value = text;
+
 				gives = true;
 				break;
 			case FOR_VIA:
@@ -910,7 +912,10 @@ static CiStatement triggers_stmt = {
 	" AND n.nspname OPERATOR(pg_catalog.=) 'contact_identity' AND p.proname OPERATOR(pg_catalog.=) ANY"
 	" ('{attached_insert,attached_update,attached_before_insert}'::pg_catalog.name[])"
 	" ORDER BY t.tgrelid, t.tgname",
-	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {OIDARRAYOID}, .free_plan = true
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {OIDARRAYOID},
+	.free_plan = true
 };
 
 /* Adds a name and its value. */

@@ -161,12 +161,13 @@ too_large(CiError *err)
 bool
 ci_read_attributes(const Jsonb *json, CiAttributes *attributes, CiError *err)
 {
+	static const CiError invalid = {.code = CI_INVALID};
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue	value;
 	Size		bytes = 0;
 
-	*err = (CiError) {.code = CI_INVALID};
+	*err = invalid;
 	if (!JB_ROOT_IS_OBJECT(json))
 	{
 		err->message = "attributes must be a JSON object";

@@ -293,6 +293,7 @@ read_text_argument(const Argument *argument, char *text, CiRawRequest *raw, CiEr
 	{
 		case ARGUMENT_TEXT:
 			*(const char **) ((char *) raw + argument->offset) = text;
+
 			return true;
 		case ARGUMENT_IDENTIFIER:
 			return add_identifier(raw, argument, text);

@@ -38,7 +38,9 @@
 
 static CiStatement account_exists_stmt = {
 	.sql = "SELECT 1 FROM contact_identity.account WHERE account_id OPERATOR(pg_catalog.=) $1",
-	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {INT4OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {INT4OID}
 };
 
 static CiStatement reject_stmt = {
@@ -47,9 +49,12 @@ static CiStatement reject_stmt = {
 	" SELECT u.account_id, $1, u.line, u.request::pg_catalog.jsonb, u.code, u.message, $2"
 	" FROM unnest($3::pg_catalog.int4[], $4::pg_catalog.int8[], $5::pg_catalog.text[],"
 	" $6::pg_catalog.text[], $7::pg_catalog.text[]) AS u (account_id, line, request, code, message)",
-	.expected = SPI_OK_INSERT, .nargs = 7,
-	.argtypes = {INT8OID, TIMESTAMPTZOID, INT4ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-	TEXTARRAYOID}
+	.expected = SPI_OK_INSERT,
+	.nargs = 7,
+	.argtypes = {
+		INT8OID, TIMESTAMPTZOID, INT4ARRAYOID, INT8ARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, TEXTARRAYOID
+	}
 };
 
 /* Rows for reject_stmt. */
@@ -150,6 +155,7 @@ append_text(StringInfo out, const char *name, const char *text)
 	appendStringInfo(out, "%s\"%s\": ", out->len == 1 ? "" : ", ", name);
 	if (length > MAX_KEPT_TEXT)
 		text = pnstrdup(text, pg_mbcliplen(text, length, MAX_KEPT_TEXT));
+
 	escape_json(out, text);
 }
 
@@ -293,7 +299,10 @@ static void
 raise_error(const CiBatch *batch, const CiCollected *collected, const CiError *error)
 {
 	LineContext line = {batch, collected->line};
-	ErrorContextCallback context = {.callback = describe_line, .arg = &line};
+	ErrorContextCallback context = {
+		.callback = describe_line,
+		.arg = &line
+	};
 
 	error_context_stack = &context;
 	ci_report_error(error);

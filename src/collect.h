@@ -19,7 +19,8 @@ typedef struct CiCollected
 	int64		line;			/* its number, for the table rejected */
 	int			account_id;
 	CiRawRequest raw;
-	CiError		error;			/* set: it could not be read, only texts is right */
+	CiError		error;			/* set: it could not be read, only texts is
+								 * right */
 	char	  **texts;			/* by ci_text_names; NULL: it came otherwise */
 } CiCollected;
 
@@ -42,7 +43,8 @@ typedef struct CiBatch
 	int			size;
 	int64		job;			/* 0: numbered when a request is rejected */
 	bool		grows;			/* is one transaction: the more, the larger */
-	bool		raise;			/* what cannot be used is an error, not rejected */
+	bool		raise;			/* what cannot be used is an error, not
+								 * rejected */
 	const char *table;			/* that the requests are rows of, or NULL */
 	CiPlayed	played;			/* or NULL */
 	void	   *played_arg;
@@ -61,7 +63,8 @@ extern int64 ci_next_job(void);
 extern char *ci_describe_outcomes(const CiBatch *batch);
 
 /* batch.c: requests whose arguments are texts */
-#define CI_TEXTS 15				/* the arguments of identify(), op and account_id */
+#define CI_TEXTS 15				/* the arguments of identify(), op and
+								 * account_id */
 #define CI_TEXT_SOURCE 0
 #define CI_TEXT_OP 13
 #define CI_TEXT_ACCOUNT 14

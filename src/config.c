@@ -43,45 +43,59 @@ static CiStatement account_stmt = {
 	.sql = "SELECT default_region,"
 	" pg_catalog.ceil(EXTRACT(epoch FROM seen_interval) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8"
 	" FROM contact_identity.account WHERE account_id OPERATOR(pg_catalog.=) $1",
-	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {INT4OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {INT4OID}
 };
 
 static CiStatement kinds_stmt = {
 	.sql = "SELECT kind, identifying, strength::pg_catalog.int4, normalizer, max_octets, channel"
 	" FROM contact_identity.identifier_kind WHERE account_id OPERATOR(pg_catalog.=) $1"
 	" ORDER BY identifying DESC, strength, kind",
-	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {INT4OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {INT4OID}
 };
 
 static CiStatement sources_stmt = {
 	.sql = "SELECT source, enabled, key_kind, makes, same_value, other_contact, mode, default_list"
 	" FROM contact_identity.source WHERE account_id OPERATOR(pg_catalog.=) $1 ORDER BY source",
-	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {INT4OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {INT4OID}
 };
 
 static CiStatement vias_stmt = {
 	.sql = "SELECT source, via, kind"
 	" FROM contact_identity.source_via WHERE account_id OPERATOR(pg_catalog.=) $1 ORDER BY source, via",
-	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {INT4OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {INT4OID}
 };
 
 static CiStatement lists_stmt = {
 	.sql = "SELECT list_id, name"
 	" FROM contact_identity.list WHERE account_id OPERATOR(pg_catalog.=) $1 ORDER BY list_id",
-	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {INT4OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {INT4OID}
 };
 
 static CiStatement declared_stmt = {
 	.sql = "SELECT a.name, a.type, c.choice"
 	" FROM contact_identity.attribute a LEFT JOIN LATERAL pg_catalog.unnest(a.choices) AS c (choice) ON true"
 	" WHERE a.account_id OPERATOR(pg_catalog.=) $1 ORDER BY a.name",
-	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {INT4OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {INT4OID}
 };
 
 static CiStatement blocked_stmt = {
 	.sql = "SELECT value"
 	" FROM contact_identity.blocked_value WHERE account_id OPERATOR(pg_catalog.=) $1 ORDER BY value",
-	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {INT4OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {INT4OID}
 };
 
 PG_FUNCTION_INFO_V1(ci_settings_changed);

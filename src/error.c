@@ -65,7 +65,11 @@ ci_error_text(const CiError *err)
 void
 ci_refuse(CiCode code, const char *message, const char *hint)
 {
-	CiError		err = {.code = code, .message = message, .hint = hint};
+	CiError		err = {
+		.code = code,
+		.message = message,
+		.hint = hint
+	};
 
 	ci_report_error(&err);
 }

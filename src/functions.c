@@ -357,7 +357,9 @@ ci_normalize(PG_FUNCTION_ARGS)
 static CiStatement account_stmts[] = {
 	{
 		.sql = "INSERT INTO contact_identity.account (account_id, name) VALUES ($1, $2)",
-		.expected = SPI_OK_INSERT, .nargs = 3, .argtypes = {INT4OID, TEXTOID, TEXTARRAYOID}
+		.expected = SPI_OK_INSERT,
+		.nargs = 3,
+		.argtypes = {INT4OID, TEXTOID, TEXTARRAYOID}
 	},
 	{
 		.sql = "INSERT INTO contact_identity.identifier_kind"
@@ -372,7 +374,9 @@ static CiStatement account_stmts[] = {
 		" ($1, 'instagram', false, NULL, 'exact', 2000, NULL),"
 		" ($1, 'whatsapp_chat', false, NULL, 'exact', 2000, NULL),"
 		" ($1, 'push', false, NULL, 'exact', 2000, 'push')",
-		.expected = SPI_OK_INSERT, .nargs = 3, .argtypes = {INT4OID, TEXTOID, TEXTARRAYOID}
+		.expected = SPI_OK_INSERT,
+		.nargs = 3,
+		.argtypes = {INT4OID, TEXTOID, TEXTARRAYOID}
 	},
 	{
 		.sql = "WITH l AS (INSERT INTO contact_identity.list (account_id, name)"
@@ -384,25 +388,33 @@ static CiStatement account_stmts[] = {
 		" ($1, 'push', 'push', 'push', 'last_update_wins', 'move', 'login', NULL::pg_catalog.int4),"
 		" ($1, 'shop', NULL, NULL, 'last_update_wins', 'move', 'login', NULL),"
 		" ($1, 'api', NULL, NULL, 'last_update_wins', 'refuse', 'login', NULL)",
-		.expected = SPI_OK_INSERT, .nargs = 3, .argtypes = {INT4OID, TEXTOID, TEXTARRAYOID}
+		.expected = SPI_OK_INSERT,
+		.nargs = 3,
+		.argtypes = {INT4OID, TEXTOID, TEXTARRAYOID}
 	},
 	{
 		.sql = "INSERT INTO contact_identity.source_via (account_id, source, via, kind) VALUES"
 		" ($1, 'conversations', 'contact_form', 'visitor'), ($1, 'conversations', 'chat', 'visitor'),"
 		" ($1, 'conversations', 'facebook', 'facebook'), ($1, 'conversations', 'instagram', 'instagram'),"
 		" ($1, 'conversations', 'whatsapp', 'whatsapp_chat')",
-		.expected = SPI_OK_INSERT, .nargs = 3, .argtypes = {INT4OID, TEXTOID, TEXTARRAYOID}
+		.expected = SPI_OK_INSERT,
+		.nargs = 3,
+		.argtypes = {INT4OID, TEXTOID, TEXTARRAYOID}
 	},
 	{
 		.sql = "INSERT INTO contact_identity.blocked_value (account_id, value)"
 		" SELECT $1, v FROM pg_catalog.unnest($3) AS v",
-		.expected = SPI_OK_INSERT, .nargs = 3, .argtypes = {INT4OID, TEXTOID, TEXTARRAYOID}
+		.expected = SPI_OK_INSERT,
+		.nargs = 3,
+		.argtypes = {INT4OID, TEXTOID, TEXTARRAYOID}
 	}
 };
 
 static CiStatement account_exists_stmt = {
 	.sql = "SELECT 1 FROM contact_identity.account WHERE account_id OPERATOR(pg_catalog.=) $1",
-	.expected = SPI_OK_SELECT, .nargs = 1, .argtypes = {INT4OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {INT4OID}
 };
 
 /* create_account(account_id, name) */

@@ -46,14 +46,17 @@ PG_FUNCTION_INFO_V1(ci_cancel_import);
 static CiStatement new_job_stmt = {
 	.sql = "INSERT INTO contact_identity.jobs (account_id, job, source, query, state, role, started_at, updated_at)"
 	" VALUES ($1, $2, $3, $4, 'running', $5, $6, $6)",
-	.expected = SPI_OK_INSERT, .nargs = 6,
+	.expected = SPI_OK_INSERT,
+	.nargs = 6,
 	.argtypes = {INT4OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };
 
 static CiStatement find_job_stmt = {
 	.sql = "SELECT state, role, query, source FROM contact_identity.jobs"
 	" WHERE account_id OPERATOR(pg_catalog.=) $1 AND job OPERATOR(pg_catalog.=) $2",
-	.expected = SPI_OK_SELECT, .nargs = 2, .argtypes = {INT4OID, INT8OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8OID}
 };
 
 static CiStatement resume_job_stmt = {
@@ -62,7 +65,8 @@ static CiStatement resume_job_stmt = {
 	" WHERE account_id OPERATOR(pg_catalog.=) $1 AND job OPERATOR(pg_catalog.=) $2"
 	" AND state OPERATOR(pg_catalog.<>) 'done'"
 	" RETURNING runs, done, rejected, last_request_id",
-	.expected = SPI_OK_UPDATE_RETURNING, .nargs = 6,
+	.expected = SPI_OK_UPDATE_RETURNING,
+	.nargs = 6,
 	.argtypes = {INT4OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };
 
@@ -74,7 +78,8 @@ static CiStatement note_stmt = {
 	" ended_at = CASE WHEN $9 IS NULL THEN ended_at ELSE $8 END"
 	" WHERE account_id OPERATOR(pg_catalog.=) $1 AND job OPERATOR(pg_catalog.=) $2"
 	" AND runs OPERATOR(pg_catalog.=) $3 RETURNING state",
-	.expected = SPI_OK_UPDATE_RETURNING, .nargs = 10,
+	.expected = SPI_OK_UPDATE_RETURNING,
+	.nargs = 10,
 	.argtypes = {INT4OID, INT8OID, INT4OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID}
 };
 
@@ -82,7 +87,9 @@ static CiStatement cancel_stmt = {
 	.sql = "UPDATE contact_identity.jobs SET state = 'cancelled', ended_at = $3"
 	" WHERE account_id OPERATOR(pg_catalog.=) $1 AND job OPERATOR(pg_catalog.=) $2"
 	" AND state OPERATOR(pg_catalog.=) 'running'",
-	.expected = SPI_OK_UPDATE, .nargs = 3, .argtypes = {INT4OID, INT8OID, TIMESTAMPTZOID}
+	.expected = SPI_OK_UPDATE,
+	.nargs = 3,
+	.argtypes = {INT4OID, INT8OID, TIMESTAMPTZOID}
 };
 
 /* A job that runs. */
@@ -95,7 +102,8 @@ typedef struct Import
 	const char *source;
 	bool		atomic;			/* may not commit */
 	MemoryContext context;		/* lives as long as the call */
-	SPIPlanPtr	plan;			/* of the query, its rows numbered and in order */
+	SPIPlanPtr	plan;			/* of the query, its rows numbered and in
+								 * order */
 	Portal		portal;
 	bool		held;			/* it outlives its transaction */
 	CiBatch    *batch;
@@ -144,11 +152,11 @@ end_ours(const Ours *ours)
 
 /* Sets a text argument of a statement. */
 static void
-set_text(Datum *values, char *nulls, int i, const char *text)
+set_text(Datum *values, char *nulls, int i, const char *string)
 {
-	nulls[i] = text == NULL ? 'n' : ' ';
-	if (text != NULL)
-		values[i] = CStringGetTextDatum(text);
+	nulls[i] = string == NULL ? 'n' : ' ';
+	if (string != NULL)
+		values[i] = CStringGetTextDatum(string);
 }
 
 /*
@@ -270,7 +278,7 @@ read_columns(Import *import, TupleDesc desc)
 	{
 		Form_pg_attribute column = TupleDescAttr(desc, i);
 		const char *name = NameStr(column->attname);
-		int			text = 0;
+		int text = 0;
 
 		if (strcmp(name, "request_id") == 0)
 		{
@@ -281,8 +289,9 @@ read_columns(Import *import, TupleDesc desc)
 			import->types[CI_TEXT_ACCOUNT] = column->atttypid;
 			continue;
 		}
-		while (text < CI_TEXT_ACCOUNT && strcmp(ci_text_names[text], name) != 0)
-			text++;
+		while (text <CI_TEXT_ACCOUNT && strcmp(ci_text_names[text], name) != 0)
+			text	  ++;
+
 		if (text == CI_TEXT_ACCOUNT || import->columns[text] != 0)
 			ereport(ERROR,
 					(errcode(text == CI_TEXT_ACCOUNT ? ERRCODE_UNDEFINED_COLUMN : ERRCODE_DUPLICATE_COLUMN),
@@ -299,7 +308,7 @@ read_columns(Import *import, TupleDesc desc)
 				 errmsg("query has no column \"request_id\""),
 				 errdetail("It is a number that is unique and never changes: a job that was interrupted goes on after the last one."),
 				 errhint("Where the rows have no number, take row_number() OVER (ORDER BY ...) AS request_id.")));
-	for (int text = 0; text < CI_TEXT_ACCOUNT; text++)
+	for (int text = 0; text <CI_TEXT_ACCOUNT; text ++)
 	{
 		Oid			function;
 		bool		varlena;

@@ -157,8 +157,9 @@ static CiStatement checks[] = {
 
 	/*
 	 * History [9.4], played again.  The newest event that names an identifier
-	 * says whose it is: its contact's where it is the new value, else nobody's.
-	 * A detached key whose opt-out is remembered goes with its last contact.
+	 * says whose it is: its contact's where it is the new value, else
+	 * nobody's. A detached key whose opt-out is remembered goes with its last
+	 * contact.
 	 */
 	CHECK("WITH said AS (SELECT DISTINCT ON (account_id, kind, value) account_id, kind, value, contact_id, held, detail"
 		  " FROM (SELECT e.account_id, e.field AS kind, (e.new_value #>> '{}') COLLATE \"C\" AS value, e.event_id,"
@@ -183,6 +184,7 @@ static CiStatement checks[] = {
 		  " OR i.opted_in <> coalesce((said.detail ->> 'opted_in')::boolean, false)"
 		  " OR i.parked <> coalesce((said.detail ->> 'parked')::boolean, false)"
 		  " OR i.verified <> coalesce((said.detail ->> 'verified')::boolean, false)))"),
+
 	/*
 	 * Each row of history goes on from where the one before it left off.  A
 	 * detached key whose opt-out is remembered may be anybody's next.
@@ -276,11 +278,14 @@ static CiStatement checks[] = {
 				 " ELSE 'is ' || v.status || ' and by history ' || said.status END")
 		  " FROM contact_identity.conflict v FULL JOIN said USING (account_id, conflict_id)"
 		  " WHERE (v.contact_id IS DISTINCT FROM said.contact_id OR v.status IS DISTINCT FROM said.status)"
-		  /* those of an erased contact are gone with it [5.7] */
+	/* those of an erased contact are gone with it [5.7] */
 		  " AND (v.contact_id IS NOT NULL OR EXISTS (SELECT FROM contact_identity.contact c"
 		  " WHERE c.account_id = said.account_id AND c.contact_id = said.contact_id AND c.state IN " LIVE "))"),
 
-	/* Attached tables; the arguments of their triggers begin with the account. */
+	/*
+	 * Attached tables; the arguments of their triggers begin with the
+	 * account.
+	 */
 	CHECK("WITH made AS (SELECT t.tgrelid, t.tgname, t.tgfoid, t.tgargs FROM pg_trigger t"
 		  " JOIN pg_proc p ON p.oid = t.tgfoid WHERE p.pronamespace = 'contact_identity'::regnamespace"
 		  " AND p.proname IN ('attached_insert', 'attached_update', 'attached_before_insert')"
@@ -316,7 +321,10 @@ ci_check_integrity(PG_FUNCTION_ARGS)
 			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[j]);
 		SPI_freetuptable(SPI_tuptable);
 
-		/* A plan for tables as small as they are now could be hours on large ones. */
+		/*
+		 * A plan for tables as small as they are now could be hours on large
+		 * ones.
+		 */
 		SPI_freeplan(checks[i].plan);
 		checks[i].plan = NULL;
 	}

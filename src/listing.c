@@ -31,7 +31,9 @@ static const char *const kind_columns[] = {"email", "phone", "ext_id", "whatsapp
 static CiStatement row_stmt = {
 	.sql = "SELECT * FROM contact_identity.all_contacts c"
 	" WHERE c.account_id OPERATOR(pg_catalog.=) $1 AND c.contact_id OPERATOR(pg_catalog.=) $2",
-	.expected = SPI_OK_SELECT, .nargs = 2, .argtypes = {INT4OID, INT8OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8OID}
 };
 
 /* A column of a row of the view. */

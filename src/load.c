@@ -46,21 +46,27 @@ static CiStatement owners_stmt = {
 	" (SELECT " CONTACT_COLUMNS " FROM contact_identity.contact c"
 	" WHERE c.account_id OPERATOR(pg_catalog.=) $1"
 	" AND c.contact_id OPERATOR(pg_catalog.=) i.contact_id OFFSET 0) AS c",
-	.expected = SPI_OK_SELECT, .nargs = 3, .argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 3,
+	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
 /* Contacts by id. */
 static CiStatement contacts_stmt = {
 	.sql = FOR_EACH("$2", CONTACT_COLUMNS, "contact c",
 					"c.contact_id OPERATOR(pg_catalog.=) u.id"),
-	.expected = SPI_OK_SELECT, .nargs = 2, .argtypes = {INT4OID, INT8ARRAYOID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
 /* Those that ended in a contact. */
 static CiStatement ended_stmt = {
 	.sql = FOR_EACH("$2", CONTACT_COLUMNS, "contact c",
 					"c.survivor_id OPERATOR(pg_catalog.=) u.id"),
-	.expected = SPI_OK_SELECT, .nargs = 2, .argtypes = {INT4OID, INT8ARRAYOID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
 /*
@@ -76,7 +82,8 @@ static CiStatement identifiers_stmt = {
 	FOR_EACH("$3", IDENTIFIER_COLUMNS, "identifier i",
 			 "i.contact_id OPERATOR(pg_catalog.=) u.id"
 			 " AND i.kind OPERATOR(pg_catalog.<>) ALL ($4)"),
-	.expected = SPI_OK_SELECT, .nargs = 4,
+	.expected = SPI_OK_SELECT,
+	.nargs = 4,
 	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID}
 };
 
@@ -93,14 +100,18 @@ static CiStatement conflicts_stmt = {
 	.sql = CONFLICTS_OF("$2", "OPERATOR(pg_catalog.=) ANY ('{open,dismissed}')")
 	" UNION ALL " CONFLICTS_OF("$3", "OPERATOR(pg_catalog.<>) ALL ('{open,dismissed}')")
 	" ORDER BY conflict_id",
-	.expected = SPI_OK_SELECT, .nargs = 3, .argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 3,
+	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID}
 };
 
 /* The conflicts that requests name. */
 static CiStatement named_conflicts_stmt = {
 	.sql = FOR_EACH("$2", "f.conflict_id, f.contact_id, f.field_type, f.field, f.secondary_value",
 					"conflict f", "f.conflict_id OPERATOR(pg_catalog.=) u.id"),
-	.expected = SPI_OK_SELECT, .nargs = 2, .argtypes = {INT4OID, INT8ARRAYOID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
 /* Lists and blocks of contacts. */
@@ -111,7 +122,9 @@ static CiStatement reach_stmt = {
 	FOR_EACH("$2", "b.contact_id, NULL::pg_catalog.int4, NULL::pg_catalog.bool, NULL::pg_catalog.text,"
 			 " NULL::pg_catalog.timestamptz, b.channel",
 			 "block b", "b.contact_id OPERATOR(pg_catalog.=) u.id"),
-	.expected = SPI_OK_SELECT, .nargs = 2, .argtypes = {INT4OID, INT8ARRAYOID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
 /* An ended contact and the id of its survivor. */

@@ -31,7 +31,8 @@ typedef enum CiPhoneCode
 	CI_PHONE_OK = 0,
 	CI_PHONE_MALFORMED,			/* not a + and digits, or digits */
 	CI_PHONE_COUNTRY,			/* an unknown country code */
-	CI_PHONE_REGION,			/* no country code, and an unknown region or none */
+	CI_PHONE_REGION,			/* no country code, and an unknown region or
+								 * none */
 	CI_PHONE_TOO_SHORT,
 	CI_PHONE_LOCAL_ONLY,		/* can be dialled from nearby at most */
 	CI_PHONE_TOO_LONG,

@@ -40,7 +40,9 @@ static CiStatement lock_stmt = {
 	" JOIN contact_identity.contact c ON c.account_id OPERATOR(pg_catalog.=) $1"
 	" AND c.contact_id OPERATOR(pg_catalog.=) u.id"
 	" ORDER BY c.contact_id FOR NO KEY UPDATE OF c",
-	.expected = SPI_OK_SELECT, .nargs = 2, .argtypes = {INT4OID, INT8ARRAYOID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
 /* The list of requests that is being played. */
@@ -94,9 +96,9 @@ look(Play *play)
 
 		/*
 		 * [4.10] The clock goes on from request to request, as it would from
-		 * call to call: a value that one of them stores may later meet that of
-		 * another.  Loading took longer than a microsecond for each, so that
-		 * no call after this one has an earlier time.
+		 * call to call: a value that one of them stores may later meet that
+		 * of another.  Loading took longer than a microsecond for each, so
+		 * that no call after this one has an earlier time.
 		 */
 		if (play->given_errors[i].code == CI_OK)
 			world->clock++;

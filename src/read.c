@@ -35,7 +35,9 @@ static CiStatement accounts_stmt = {
 static CiStatement resolve_stmt = {
 	.sql = "SELECT live.contact_id FROM contact_identity.contact o CROSS JOIN " LIVE_CONTACT
 	" WHERE o.account_id = $1 AND o.contact_id = $2",
-	.expected = SPI_OK_SELECT, .nargs = 2, .argtypes = {INT4OID, INT8OID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8OID}
 };
 
 #define FIND_OWNER \
@@ -44,7 +46,9 @@ static CiStatement resolve_stmt = {
 
 static CiStatement find_stmt = {
 	.sql = FIND_OWNER,
-	.expected = SPI_OK_SELECT, .nargs = 3, .argtypes = {INT4OID, TEXTOID, TEXTOID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 3,
+	.argtypes = {INT4OID, TEXTOID, TEXTOID}
 };
 
 static CiStatement find_secondary_stmt = {
@@ -53,7 +57,9 @@ static CiStatement find_secondary_stmt = {
 	" WHERE v.account_id = $1 AND v.field_type = 'identifier' AND v.field = $2"
 	" AND (v.secondary_value #>> '{}') COLLATE \"C\" = $3 AND v.status = 'open'"
 	" ORDER BY 1",
-	.expected = SPI_OK_SELECT, .nargs = 3, .argtypes = {INT4OID, TEXTOID, TEXTOID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 3,
+	.argtypes = {INT4OID, TEXTOID, TEXTOID}
 };
 
 static CiStatement panel_stmt = {
@@ -80,7 +86,9 @@ static CiStatement panel_stmt = {
 	" LEFT JOIN contact_identity.identifier_kind k"
 	" ON k.account_id = $1 AND k.kind = n.field AND n.field_type = 'identifier'"
 	" ORDER BY n.field_type DESC, k.strength, n.field, v.conflict_id",
-	.expected = SPI_OK_SELECT, .nargs = 3, .argtypes = {INT4OID, INT8OID, TEXTOID}
+	.expected = SPI_OK_SELECT,
+	.nargs = 3,
+	.argtypes = {INT4OID, INT8OID, TEXTOID}
 };
 
 /* The live contact that an id of an account leads to, or 0. */

@@ -513,11 +513,11 @@ give_identifier(CiWorld *world, CiContact *target, const CiGiven *given)
 	else if (owner == NULL)
 	{
 		if (primary == NULL)
-			set_primary(world, target, identifier, &state);	/* [4.2] */
+			set_primary(world, target, identifier, &state); /* [4.2] */
 		else if (source->primary_wins)
 			identifier_conflict(world, target, given, NULL);	/* [4.3] */
 		else if (request->at > primary->now.updated_at)
-			set_primary(world, target, identifier, &state);	/* [4.3] */
+			set_primary(world, target, identifier, &state); /* [4.3] */
 		else
 			ignore(world, given->kind->name);
 	}
@@ -1020,7 +1020,10 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 			move_key(world, key, target);	/* [3.9] */
 		else if (merge == NULL)
 		{
-			/* A capture confirms nothing: it only writes that it was seen [1.2]. */
+			/*
+			 * A capture confirms nothing: it only writes that it was seen
+			 * [1.2].
+			 */
 			if (request->ngiven > 0 || request->contact_id != 0)
 				confirm(world, key);
 			verify(world, key);

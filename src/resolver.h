@@ -211,8 +211,8 @@ struct CiContact
 	bool		touched;
 	bool		is_changed;		/* has an event, so not just seen */
 	bool		is_new;
-	bool		is_ours;		/* this transaction wrote it, so that nobody else
-								 * can */
+	bool		is_ours;		/* this transaction wrote it, so that nobody
+								 * else can */
 	int			blocks;			/* CiChannel bits */
 	int			was_blocks;
 	CiIdentifier *identifiers;

@@ -40,16 +40,16 @@ static int	tests = 0;
 static int	failures = 0;
 
 static CiKind kinds[] = {
-	{.name = "ext_id", .identifying = true, .strength = 1},
-	{.name = "email", .identifying = true, .strength = 2, .channel = CI_CHANNEL_EMAIL},
-	{.name = "phone", .identifying = true, .strength = 3, .channel = CI_CHANNEL_SMS},
-	{.name = "whatsapp", .identifying = true, .strength = 4, .channel = CI_CHANNEL_WHATSAPP},
-	{.name = "landline", .identifying = true, .strength = 5},
+	{.name = "ext_id",.identifying = true,.strength = 1},
+	{.name = "email",.identifying = true,.strength = 2,.channel = CI_CHANNEL_EMAIL},
+	{.name = "phone",.identifying = true,.strength = 3,.channel = CI_CHANNEL_SMS},
+	{.name = "whatsapp",.identifying = true,.strength = 4,.channel = CI_CHANNEL_WHATSAPP},
+	{.name = "landline",.identifying = true,.strength = 5},
 	{.name = "visitor"},
 	{.name = "facebook"},
 	{.name = "instagram"},
 	{.name = "whatsapp_chat"},
-	{.name = "push", .channel = CI_CHANNEL_PUSH},
+	{.name = "push",.channel = CI_CHANNEL_PUSH},
 };
 
 #define VISITOR		(&kinds[5])
@@ -67,19 +67,19 @@ static CiVia conversations_vias[] = {
 /* The four of RULES 0, and one that both keeps primaries and moves (4.4). */
 static CiSource sources[] = {
 	{
-		.name = "conversations", .enabled = true, .key_kind = VISITOR,
-		.vias = conversations_vias, .nvias = lengthof(conversations_vias),
-		.makes = CI_CLASS_CONVERSATIONS, .primary_wins = true,
-		.other = CI_OTHER_CONFLICT, .claims = true, .default_list = 1
+		.name = "conversations",.enabled = true,.key_kind = VISITOR,
+		.vias = conversations_vias,.nvias = lengthof(conversations_vias),
+		.makes = CI_CLASS_CONVERSATIONS,.primary_wins = true,
+		.other = CI_OTHER_CONFLICT,.claims = true,.default_list = 1
 	},
 	{
-		.name = "push", .enabled = true, .key_kind = PUSH, .makes = CI_CLASS_PUSH,
+		.name = "push",.enabled = true,.key_kind = PUSH,.makes = CI_CLASS_PUSH,
 		.other = CI_OTHER_MOVE
 	},
-	{.name = "shop", .enabled = true, .other = CI_OTHER_MOVE},
-	{.name = "api", .enabled = true, .other = CI_OTHER_REFUSE},
+	{.name = "shop",.enabled = true,.other = CI_OTHER_MOVE},
+	{.name = "api",.enabled = true,.other = CI_OTHER_REFUSE},
 	{
-		.name = "keeper", .enabled = true, .key_kind = VISITOR, .primary_wins = true,
+		.name = "keeper",.enabled = true,.key_kind = VISITOR,.primary_wins = true,
 		.other = CI_OTHER_MOVE
 	},
 };
@@ -102,16 +102,16 @@ static CiEvent *before_request; /* the last event before it */
 /* What is found where there is nothing, so that a test fails and goes on. */
 static CiContact nobody;
 static CiEvent no_event = {
-	.event = "none", .contact = &nobody, .other = &nobody,
-	.old_value = {"none", "none", &nobody}, .new_value = {"none", "none", &nobody},
-	.old_source = "none", .new_source = "none"
+	.event = "none",.contact = &nobody,.other = &nobody,
+	.old_value = {"none", "none", &nobody},.new_value = {"none", "none", &nobody},
+	.old_source = "none",.new_source = "none"
 };
-static CiAttribute no_attribute = {.name = "none", .json = "none", .source = "none"};
+static CiAttribute no_attribute = {.name = "none",.json = "none",.source = "none"};
 static CiConflict no_conflict = {
-	.contact = &nobody, .owner = &nobody, .field = "none", .value = "none", .given = "none",
-	.source = "none", .via = "none", .key_kind = "none", .key = "none"
+	.contact = &nobody,.owner = &nobody,.field = "none",.value = "none",.given = "none",
+	.source = "none",.via = "none",.key_kind = "none",.key = "none"
 };
-static CiMerge no_merge = {.survivor = &nobody, .ended = &nobody};
+static CiMerge no_merge = {.survivor = &nobody,.ended = &nobody};
 
 /* ---- TAP ---- */
 
@@ -234,7 +234,7 @@ have(const char *line)
 	contact->last_seen_at = NOW;
 	while ((word = next_word(&line)) != NULL)
 	{
-		CiIdentifierState state = {.contact = contact, .source = "shop"};
+		CiIdentifierState state = {.contact = contact,.source = "shop"};
 		char	   *flag = word[0] == '.' ? NULL : cut(word, '/');
 		char	   *time = cut(word, '@');
 		char	   *value;

@@ -427,7 +427,7 @@ test_size(void)
 	have("2 identified email=ann");
 	for (int i = 0; i < n; i++)
 	{
-		CiIdentifierState state = {.contact = one, .source = "push", .updated_at = 1};
+		CiIdentifierState state = {.contact = one,.source = "push",.updated_at = 1};
 
 		ci_load_identifier(world, PUSH, psprintf("p%d", i), &state);
 	}

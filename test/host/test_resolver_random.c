@@ -495,7 +495,7 @@ replay_event(CiContact *model, const CiEvent *event)
 		case CI_FIELD_CONTACT:
 			if (strcmp(event->event, "merged") == 0)
 				model->state = CI_MERGED;
-			else if (event->new_value.text != NULL)
+			else if (event->new_value.text !=NULL)
 				model->state = strcmp(event->new_value.text, "identified") == 0 ?
 					CI_IDENTIFIED : CI_ANONYMOUS;
 			if (strcmp(event->field, "survivor") == 0)
@@ -503,9 +503,9 @@ replay_event(CiContact *model, const CiEvent *event)
 			break;
 		case CI_FIELD_IDENTIFIER:
 		case CI_FIELD_KEY:
-			if (event->has_old_state && event->old_value.text != NULL)
+			if (event->has_old_state && event->old_value.text !=NULL)
 				replay_value(model, event->field, event->old_value.text, NULL);
-			if (event->has_new_state && event->new_value.text != NULL)
+			if (event->has_new_state && event->new_value.text !=NULL)
 				replay_value(model, event->field, event->new_value.text, &event->new_state);
 			break;
 		case CI_FIELD_ATTRIBUTE:
