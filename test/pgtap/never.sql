@@ -4,8 +4,8 @@ BEGIN;
 SELECT plan(94);
 
 -------------------------------------------------------------- a long mixed scene
--- 1000 calls over few people, keys and values, so that they meet: every kind of
--- call, with and without time, in all orders.  The numbers repeat from run to run.
+-- 1000 calls or more over few people, keys and values, so that they meet: every
+-- kind of call, with and without time, in all orders.
 INSERT INTO list (account_id, name) VALUES (1, 'Friends');
 INSERT INTO source (account_id, source, key_kind, makes, same_value, other_contact, mode)
 VALUES (1, 'crm', 'visitor', 'conversations', 'primary_wins', 'move', 'login');
@@ -85,13 +85,19 @@ EXCEPTION WHEN invalid_parameter_value OR unique_violation OR no_data_found OR o
     INSERT INTO outcome VALUES (what, SQLSTATE);
 END $$;
 SELECT setseed(0.5) \g /dev/null
+-- Which contact is drawn depends on the order of rows on the page, too: the scene
+-- goes on, within bounds, until everything has happened.
+CREATE TABLE expected_outcome (outcome text);
+INSERT INTO expected_outcome VALUES ('captured'), ('created'), ('identified'), ('merged'), ('switched'), ('updated'),
+    ('unchanged'), ('22023'), ('23505'), ('P0002'), ('55000'), ('true');
 DO $$ BEGIN
-    FOR i IN 1 .. 1000 LOOP
+    FOR i IN 1 .. 5000 LOOP
         CALL act();
+        EXIT WHEN i >= 1000 AND i % 100 = 0
+            AND NOT EXISTS (SELECT outcome FROM expected_outcome EXCEPT SELECT outcome FROM outcome);
     END LOOP;
 END $$;
-SELECT set_has($$ SELECT outcome FROM outcome $$,
-    $$ VALUES ('captured'), ('created'), ('identified'), ('merged'), ('switched'), ('updated'), ('unchanged'), ('22023'), ('23505'), ('P0002'), ('55000'), ('true') $$,
+SELECT set_has('SELECT outcome FROM outcome', 'SELECT outcome FROM expected_outcome',
     '[9.1] a scene in which everything happens')
 WHERE EXISTS (SELECT FROM outcome);
 SELECT is_empty('SELECT * FROM check_integrity()', '[9.1] check_integrity() finds no breach after it');
