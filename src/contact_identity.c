@@ -10,6 +10,8 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "statement.h"
+
 PG_MODULE_MAGIC;
 
 void		_PG_init(void);
@@ -47,4 +49,5 @@ _PG_init(void)
 							PGC_USERSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("contact_identity");
+	ci_install_planning_hook();
 }

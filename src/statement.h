@@ -41,6 +41,7 @@ typedef struct CiStatement
 	bool		planned;
 	uint64		runs;			/* of this plan */
 	uint64		good_for;		/* runs, then it is made again */
+	bool		for_many;		/* made when there were many rows */
 	int			active;			/* runs that are under way ... */
 	LocalTransactionId active_in;	/* ... in this transaction */
 } CiStatement;
@@ -63,6 +64,7 @@ typedef struct CiColumn
 } CiColumn;
 
 /* statement.c */
+extern void ci_install_planning_hook(void);
 extern void ci_become_owner(CiCaller *caller);
 extern void ci_become_caller(const CiCaller *caller);
 extern Oid	ci_table(const char *name, bool missing_ok);
