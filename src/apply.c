@@ -18,19 +18,36 @@
 #include "utils/datetime.h"
 #include "utils/hsearch.h"
 #include "utils/json.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "pipeline.h"
+
+/*
+ * Rows whose values are large are written when there are so many bytes of
+ * them.  An array may not have more than 1 GB.
+ */
+#define CHUNK_BYTES ((Size) 16 * 1024 * 1024)
+
+/* Whether columns of rows have become large. */
+static bool
+is_chunk(const CiColumn *columns, int count)
+{
+	Size		used = 0;
+
+	for (int i = 0; i < count; i++)
+		used += columns[i].used;
+	return used > CHUNK_BYTES;
+}
 
 /* ---- Identifiers ---- */
 
 static CiStatement claim_stmt = {
 	.sql = "INSERT INTO contact_identity.identifier (account_id, kind, value, contact_id,"
 	" is_primary, opted_in, parked, verified, given, source, updated_at)"
-	" SELECT $1, u.* FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[],"
-	" $4::pg_catalog.int8[], $5::pg_catalog.bool[], $6::pg_catalog.bool[], $7::pg_catalog.bool[],"
-	" $8::pg_catalog.bool[], $9::pg_catalog.text[], $10::pg_catalog.text[],"
-	" $11::pg_catalog.timestamptz[]) AS u"
+	" SELECT $1, pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
+	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
+	" pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11)"
 	" ON CONFLICT (account_id, kind, value) DO NOTHING",
 	.expected = SPI_OK_INSERT,
 	.nargs = 11,
@@ -45,11 +62,11 @@ static CiStatement change_identifier_stmt = {
 	.sql = "UPDATE contact_identity.identifier i SET contact_id = u.contact_id,"
 	" is_primary = u.is_primary, opted_in = u.opted_in, parked = u.parked,"
 	" verified = u.verified, given = u.given, source = u.source, updated_at = u.updated_at"
-	" FROM (SELECT * FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[],"
-	" $4::pg_catalog.int8[], $5::pg_catalog.bool[], $6::pg_catalog.bool[], $7::pg_catalog.bool[],"
-	" $8::pg_catalog.bool[], $9::pg_catalog.text[], $10::pg_catalog.text[],"
-	" $11::pg_catalog.timestamptz[]) LIMIT pg_catalog.cardinality($2)) AS u (kind, value, contact_id, is_primary, opted_in,"
-	" parked, verified, given, source, updated_at)"
+	" FROM (SELECT pg_catalog.unnest($2) AS kind, pg_catalog.unnest($3) AS value,"
+	" pg_catalog.unnest($4) AS contact_id, pg_catalog.unnest($5) AS is_primary,"
+	" pg_catalog.unnest($6) AS opted_in, pg_catalog.unnest($7) AS parked,"
+	" pg_catalog.unnest($8) AS verified, pg_catalog.unnest($9) AS given,"
+	" pg_catalog.unnest($10) AS source, pg_catalog.unnest($11) AS updated_at LIMIT pg_catalog.cardinality($2)) AS u"
 	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
 	" AND i.value OPERATOR(pg_catalog.=) u.value",
 	.expected = SPI_OK_UPDATE,
@@ -351,11 +368,11 @@ static CiStatement new_contact_stmt = {
 	" survivor_id, created_at, identified_at, updated_at, last_seen_at, attributes, attribute_times)"
 	" SELECT $1, u.contact_id, u.state, u.made, u.origin, u.survivor_id, u.created_at,"
 	" u.identified_at, $2, u.last_seen_at, u.attributes::pg_catalog.jsonb, u.times::pg_catalog.jsonb"
-	" FROM unnest($3::pg_catalog.int8[], $4::pg_catalog.text[], $5::pg_catalog.text[],"
-	" $6::pg_catalog.text[], $7::pg_catalog.int8[], $8::pg_catalog.timestamptz[],"
-	" $9::pg_catalog.timestamptz[], $10::pg_catalog.timestamptz[], $11::pg_catalog.text[],"
-	" $12::pg_catalog.text[]) AS u (contact_id, state, made, origin, survivor_id, created_at,"
-	" identified_at, last_seen_at, attributes, times)",
+	" FROM (SELECT pg_catalog.unnest($3) AS contact_id, pg_catalog.unnest($4) AS state,"
+	" pg_catalog.unnest($5) AS made, pg_catalog.unnest($6) AS origin,"
+	" pg_catalog.unnest($7) AS survivor_id, pg_catalog.unnest($8) AS created_at,"
+	" pg_catalog.unnest($9) AS identified_at, pg_catalog.unnest($10) AS last_seen_at,"
+	" pg_catalog.unnest($11) AS attributes, pg_catalog.unnest($12) AS times) AS u",
 	.expected = SPI_OK_INSERT,
 	.nargs = 12,
 	.argtypes = {
@@ -372,10 +389,10 @@ static CiStatement change_contact_stmt = {
 	" updated_at = CASE WHEN u.changed THEN $2 ELSE c.updated_at END,"
 	" attributes = CASE WHEN u.attributes IS NULL THEN c.attributes ELSE u.attributes::pg_catalog.jsonb END,"
 	" attribute_times = CASE WHEN u.times IS NULL THEN c.attribute_times ELSE u.times::pg_catalog.jsonb END"
-	" FROM (SELECT * FROM unnest($3::pg_catalog.int8[], $4::pg_catalog.text[], $5::pg_catalog.int8[],"
-	" $6::pg_catalog.timestamptz[], $7::pg_catalog.timestamptz[], $8::pg_catalog.bool[],"
-	" $9::pg_catalog.text[], $10::pg_catalog.text[]) LIMIT pg_catalog.cardinality($3)) AS u (contact_id, state, survivor_id,"
-	" identified_at, last_seen_at, changed, attributes, times)"
+	" FROM (SELECT pg_catalog.unnest($3) AS contact_id, pg_catalog.unnest($4) AS state,"
+	" pg_catalog.unnest($5) AS survivor_id, pg_catalog.unnest($6) AS identified_at,"
+	" pg_catalog.unnest($7) AS last_seen_at, pg_catalog.unnest($8) AS changed,"
+	" pg_catalog.unnest($9) AS attributes, pg_catalog.unnest($10) AS times LIMIT pg_catalog.cardinality($3)) AS u"
 	" WHERE c.account_id OPERATOR(pg_catalog.=) $1 AND c.contact_id OPERATOR(pg_catalog.=) u.contact_id",
 	.expected = SPI_OK_UPDATE,
 	.nargs = 10,
@@ -422,6 +439,8 @@ typedef struct ContactRows
 				times;
 } ContactRows;
 
+#define CONTACT_COLUMNS (sizeof(ContactRows) / sizeof(CiColumn))
+
 static void
 init_contact_rows(ContactRows *rows)
 {
@@ -461,45 +480,55 @@ add_contact_row(ContactRows *rows, const CiContact *contact)
 }
 
 static void
-apply_contacts(CiWorld *world)
+write_contact_rows(CiWorld *world, const ContactRows *made, const ContactRows *changed)
 {
-	ContactRows made;
-	ContactRows changed;
-
-	init_contact_rows(&made);
-	init_contact_rows(&changed);
-	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
-	{
-		if (contact->is_new)
-			add_contact_row(&made, contact);
-		else if (contact->touched || contact->attributes_touched)
-			add_contact_row(&changed, contact);
-	}
-	if (made.contact_id.count > 0)
+	if (made->contact_id.count > 0)
 	{
 		Datum		values[12] = {
 			Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock),
-			ci_column_array(&made.contact_id), ci_column_array(&made.state),
-			ci_column_array(&made.made), ci_column_array(&made.origin),
-			ci_column_array(&made.survivor_id), ci_column_array(&made.created_at),
-			ci_column_array(&made.identified_at), ci_column_array(&made.last_seen_at),
-			ci_column_array(&made.attributes), ci_column_array(&made.times)
+			ci_column_array(&made->contact_id), ci_column_array(&made->state),
+			ci_column_array(&made->made), ci_column_array(&made->origin),
+			ci_column_array(&made->survivor_id), ci_column_array(&made->created_at),
+			ci_column_array(&made->identified_at), ci_column_array(&made->last_seen_at),
+			ci_column_array(&made->attributes), ci_column_array(&made->times)
 		};
 
 		ci_run(&new_contact_stmt, values, NULL, false);
 	}
-	if (changed.contact_id.count > 0)
+	if (changed->contact_id.count > 0)
 	{
 		Datum		values[10] = {
 			Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock),
-			ci_column_array(&changed.contact_id), ci_column_array(&changed.state),
-			ci_column_array(&changed.survivor_id), ci_column_array(&changed.identified_at),
-			ci_column_array(&changed.last_seen_at), ci_column_array(&changed.changed),
-			ci_column_array(&changed.attributes), ci_column_array(&changed.times)
+			ci_column_array(&changed->contact_id), ci_column_array(&changed->state),
+			ci_column_array(&changed->survivor_id), ci_column_array(&changed->identified_at),
+			ci_column_array(&changed->last_seen_at), ci_column_array(&changed->changed),
+			ci_column_array(&changed->attributes), ci_column_array(&changed->times)
 		};
 
 		ci_run(&change_contact_stmt, values, NULL, false);
 	}
+}
+
+static void
+apply_contacts(CiWorld *world)
+{
+	ContactRows rows[2];		/* changed, made */
+
+	init_contact_rows(&rows[0]);
+	init_contact_rows(&rows[1]);
+	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
+	{
+		if (contact->is_new || contact->touched || contact->attributes_touched)
+			add_contact_row(&rows[contact->is_new], contact);
+		if (!is_chunk(&rows[0].contact_id, CONTACT_COLUMNS) &&
+			!is_chunk(&rows[1].contact_id, CONTACT_COLUMNS))
+			continue;
+		write_contact_rows(world, &rows[1], &rows[0]);
+		MemoryContextReset(CurrentMemoryContext);
+		init_contact_rows(&rows[0]);
+		init_contact_rows(&rows[1]);
+	}
+	write_contact_rows(world, &rows[1], &rows[0]);
 }
 
 /* ---- Conflicts ---- */
@@ -511,13 +540,13 @@ static CiStatement new_conflict_stmt = {
 	" SELECT $1, u.conflict_id, u.contact_id, u.field_type, u.field, u.secondary_value::pg_catalog.jsonb,"
 	" u.given, u.owner_contact_id, u.source, u.via, u.key_kind, u.key, u.status, u.given_at,"
 	" u.settled_by, u.settled_at"
-	" FROM unnest($2::pg_catalog.int8[], $3::pg_catalog.int8[], $4::pg_catalog.text[],"
-	" $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[], $8::pg_catalog.int8[],"
-	" $9::pg_catalog.text[], $10::pg_catalog.text[], $11::pg_catalog.text[], $12::pg_catalog.text[],"
-	" $13::pg_catalog.text[], $14::pg_catalog.timestamptz[], $15::pg_catalog.text[],"
-	" $16::pg_catalog.timestamptz[]) AS u (conflict_id, contact_id, field_type, field,"
-	" secondary_value, given, owner_contact_id, source, via, key_kind, key, status, given_at,"
-	" settled_by, settled_at)",
+	" FROM (SELECT pg_catalog.unnest($2) AS conflict_id, pg_catalog.unnest($3) AS contact_id,"
+	" pg_catalog.unnest($4) AS field_type, pg_catalog.unnest($5) AS field,"
+	" pg_catalog.unnest($6) AS secondary_value, pg_catalog.unnest($7) AS given,"
+	" pg_catalog.unnest($8) AS owner_contact_id, pg_catalog.unnest($9) AS source,"
+	" pg_catalog.unnest($10) AS via, pg_catalog.unnest($11) AS key_kind, pg_catalog.unnest($12) AS key,"
+	" pg_catalog.unnest($13) AS status, pg_catalog.unnest($14) AS given_at,"
+	" pg_catalog.unnest($15) AS settled_by, pg_catalog.unnest($16) AS settled_at) AS u",
 	.expected = SPI_OK_INSERT,
 	.nargs = 16,
 	.argtypes = {
@@ -532,9 +561,9 @@ static CiStatement change_conflict_stmt = {
 	.sql = "UPDATE contact_identity.conflict f SET contact_id = u.contact_id, status = u.status,"
 	" settled_by = CASE WHEN u.settled THEN u.settled_by ELSE f.settled_by END,"
 	" settled_at = CASE WHEN u.settled THEN $2 ELSE f.settled_at END"
-	" FROM (SELECT * FROM unnest($3::pg_catalog.int8[], $4::pg_catalog.int8[], $5::pg_catalog.text[],"
-	" $6::pg_catalog.bool[], $7::pg_catalog.text[]) LIMIT pg_catalog.cardinality($3)) AS u (conflict_id, contact_id, status, settled,"
-	" settled_by)"
+	" FROM (SELECT pg_catalog.unnest($3) AS conflict_id, pg_catalog.unnest($4) AS contact_id,"
+	" pg_catalog.unnest($5) AS status, pg_catalog.unnest($6) AS settled,"
+	" pg_catalog.unnest($7) AS settled_by LIMIT pg_catalog.cardinality($3)) AS u"
 	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.conflict_id OPERATOR(pg_catalog.=) u.conflict_id",
 	.expected = SPI_OK_UPDATE,
 	.nargs = 7,
@@ -577,73 +606,98 @@ number_conflicts(CiWorld *world)
 		made[i]->id = ci_next_value("conflict_conflict_id_seq");
 }
 
+/* Rows for new_conflict_stmt and change_conflict_stmt. */
+typedef struct ConflictRows
+{
+	CiColumn	made[15];
+	CiColumn	changed[5];
+} ConflictRows;
+
 static void
-apply_conflicts(CiWorld *world)
+init_conflict_rows(ConflictRows *rows)
 {
 	static const Oid new_types[15] = {
 		INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
 		TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID
 	};
 	static const Oid changed_types[5] = {INT8OID, INT8OID, TEXTOID, BOOLOID, TEXTOID};
-	CiColumn	made[15];
-	CiColumn	changed[5];
 
-	for (int i = 0; i < lengthof(made); i++)
-		ci_column_init(&made[i], new_types[i]);
-	for (int i = 0; i < lengthof(changed); i++)
-		ci_column_init(&changed[i], changed_types[i]);
-	for (CiConflict *conflict = world->touched_conflicts; conflict != NULL; conflict = conflict->next_touched)
-	{
-		if (!conflict->is_new)
-		{
-			ci_column_add_int64(&changed[0], conflict->id);
-			ci_column_add_int64(&changed[1], conflict->contact->id);
-			ci_column_add_text(&changed[2], status_name(conflict->status));
-			ci_column_add_bool(&changed[3], conflict->settled);
-			ci_column_add_text(&changed[4], conflict->settled_by);
-			continue;
-		}
-		ci_column_add_int64(&made[0], conflict->id);
-		ci_column_add_int64(&made[1], conflict->contact->id);
-		ci_column_add_text(&made[2], field_type_name(conflict->type));
-		ci_column_add_text(&made[3], conflict->field);
-		ci_column_add_text(&made[4], conflict->type == CI_FIELD_ATTRIBUTE ?
-						   conflict->value : ci_json_string(conflict->value));
-		ci_column_add_text(&made[5], conflict->given);
-		ci_column_add_id(&made[6], id_of(conflict->owner));
-		ci_column_add_text(&made[7], conflict->source);
-		ci_column_add_text(&made[8], conflict->via);
-		ci_column_add_text(&made[9], conflict->key_kind);
-		ci_column_add_text(&made[10], conflict->key);
-		ci_column_add_text(&made[11], status_name(conflict->status));
-		ci_column_add_time(&made[12], conflict->given_at);
-		ci_column_add_text(&made[13], conflict->settled_by);
-		ci_column_add_time(&made[14], conflict->status == CI_OPEN ? CI_NO_TIME : world->clock);
-	}
-	if (made[0].count > 0)
+	for (int i = 0; i < lengthof(rows->made); i++)
+		ci_column_init(&rows->made[i], new_types[i]);
+	for (int i = 0; i < lengthof(rows->changed); i++)
+		ci_column_init(&rows->changed[i], changed_types[i]);
+}
+
+static void
+write_conflict_rows(CiWorld *world, const ConflictRows *rows)
+{
+	if (rows->made[0].count > 0)
 	{
 		Datum		values[16] = {Int32GetDatum(world->config->account_id)};
 
-		for (int i = 0; i < lengthof(made); i++)
-			values[i + 1] = ci_column_array(&made[i]);
+		for (int i = 0; i < lengthof(rows->made); i++)
+			values[i + 1] = ci_column_array(&rows->made[i]);
 		ci_run(&new_conflict_stmt, values, NULL, false);
 	}
-	if (changed[0].count > 0)
+	if (rows->changed[0].count > 0)
 	{
 		Datum		values[7] = {Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock)};
 
-		for (int i = 0; i < lengthof(changed); i++)
-			values[i + 2] = ci_column_array(&changed[i]);
+		for (int i = 0; i < lengthof(rows->changed); i++)
+			values[i + 2] = ci_column_array(&rows->changed[i]);
 		ci_run(&change_conflict_stmt, values, NULL, false);
 	}
+}
+
+static void
+apply_conflicts(CiWorld *world)
+{
+	ConflictRows rows;
+
+	init_conflict_rows(&rows);
+	for (CiConflict *conflict = world->touched_conflicts; conflict != NULL; conflict = conflict->next_touched)
+	{
+		if (is_chunk(rows.made, lengthof(rows.made)) || is_chunk(rows.changed, lengthof(rows.changed)))
+		{
+			write_conflict_rows(world, &rows);
+			MemoryContextReset(CurrentMemoryContext);
+			init_conflict_rows(&rows);
+		}
+		if (!conflict->is_new)
+		{
+			ci_column_add_int64(&rows.changed[0], conflict->id);
+			ci_column_add_int64(&rows.changed[1], conflict->contact->id);
+			ci_column_add_text(&rows.changed[2], status_name(conflict->status));
+			ci_column_add_bool(&rows.changed[3], conflict->settled);
+			ci_column_add_text(&rows.changed[4], conflict->settled_by);
+			continue;
+		}
+		ci_column_add_int64(&rows.made[0], conflict->id);
+		ci_column_add_int64(&rows.made[1], conflict->contact->id);
+		ci_column_add_text(&rows.made[2], field_type_name(conflict->type));
+		ci_column_add_text(&rows.made[3], conflict->field);
+		ci_column_add_text(&rows.made[4], conflict->type == CI_FIELD_ATTRIBUTE ?
+						   conflict->value : ci_json_string(conflict->value));
+		ci_column_add_text(&rows.made[5], conflict->given);
+		ci_column_add_id(&rows.made[6], id_of(conflict->owner));
+		ci_column_add_text(&rows.made[7], conflict->source);
+		ci_column_add_text(&rows.made[8], conflict->via);
+		ci_column_add_text(&rows.made[9], conflict->key_kind);
+		ci_column_add_text(&rows.made[10], conflict->key);
+		ci_column_add_text(&rows.made[11], status_name(conflict->status));
+		ci_column_add_time(&rows.made[12], conflict->given_at);
+		ci_column_add_text(&rows.made[13], conflict->settled_by);
+		ci_column_add_time(&rows.made[14], conflict->status == CI_OPEN ? CI_NO_TIME : world->clock);
+	}
+	write_conflict_rows(world, &rows);
 }
 
 /* ---- Lists and blocks ---- */
 
 static CiStatement member_stmt = {
 	.sql = "INSERT INTO contact_identity.list_member (account_id, list_id, contact_id, subscribed, source, since)"
-	" SELECT $1, u.* FROM unnest($2::pg_catalog.int4[], $3::pg_catalog.int8[],"
-	" $4::pg_catalog.bool[], $5::pg_catalog.text[], $6::pg_catalog.timestamptz[]) AS u"
+	" SELECT $1, pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
+	" pg_catalog.unnest($5), pg_catalog.unnest($6)"
 	" ON CONFLICT (account_id, list_id, contact_id) DO UPDATE"
 	" SET subscribed = excluded.subscribed, source = excluded.source, since = excluded.since",
 	.expected = SPI_OK_INSERT,
@@ -661,7 +715,7 @@ static CiStatement leave_lists_stmt = {
 
 static CiStatement block_stmt = {
 	.sql = "INSERT INTO contact_identity.block (account_id, contact_id, channel)"
-	" SELECT $1, u.* FROM unnest($2::pg_catalog.int8[], $3::pg_catalog.text[]) AS u",
+	" SELECT $1, pg_catalog.unnest($2), pg_catalog.unnest($3)",
 	.expected = SPI_OK_INSERT,
 	.nargs = 3,
 	.argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID}
@@ -669,8 +723,7 @@ static CiStatement block_stmt = {
 
 static CiStatement unblock_stmt = {
 	.sql = "DELETE FROM contact_identity.block b"
-	" USING (SELECT * FROM unnest($2::pg_catalog.int8[], $3::pg_catalog.text[])"
-	" LIMIT pg_catalog.cardinality($2)) AS u (contact_id, channel)"
+	" USING " CI_UNNEST2 " AS u (contact_id, channel)"
 	" WHERE b.account_id OPERATOR(pg_catalog.=) $1 AND b.contact_id OPERATOR(pg_catalog.=) u.contact_id"
 	" AND b.channel OPERATOR(pg_catalog.=) u.channel",
 	.expected = SPI_OK_DELETE,
@@ -751,10 +804,10 @@ static CiStatement merge_stmt = {
 	.sql = "INSERT INTO contact_identity.merge (account_id, merge_id, survivor_id, merged_id, source,"
 	" actor, merged_at, detail)"
 	" SELECT $1, u.merge_id, u.survivor_id, u.merged_id, u.source, u.actor, u.merged_at,"
-	" u.detail::pg_catalog.jsonb FROM unnest($2::pg_catalog.int8[], $3::pg_catalog.int8[],"
-	" $4::pg_catalog.int8[], $5::pg_catalog.text[], $6::pg_catalog.text[],"
-	" $7::pg_catalog.timestamptz[], $8::pg_catalog.text[]) AS u (merge_id, survivor_id, merged_id,"
-	" source, actor, merged_at, detail)",
+	" u.detail::pg_catalog.jsonb FROM (SELECT pg_catalog.unnest($2) AS merge_id,"
+	" pg_catalog.unnest($3) AS survivor_id, pg_catalog.unnest($4) AS merged_id,"
+	" pg_catalog.unnest($5) AS source, pg_catalog.unnest($6) AS actor,"
+	" pg_catalog.unnest($7) AS merged_at, pg_catalog.unnest($8) AS detail) AS u",
 	.expected = SPI_OK_INSERT,
 	.nargs = 8,
 	.argtypes = {
@@ -903,21 +956,47 @@ merge_detail(const CiMerge *merge)
 	return out.data;
 }
 
+#define MERGE_COLUMNS 7
+
+static void
+init_merge_rows(CiColumn *columns)
+{
+	static const Oid types[MERGE_COLUMNS] = {
+		INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID
+	};
+
+	for (int i = 0; i < MERGE_COLUMNS; i++)
+		ci_column_init(&columns[i], types[i]);
+}
+
+static void
+write_merge_rows(CiWorld *world, const CiColumn *columns)
+{
+	Datum		values[MERGE_COLUMNS + 1] = {Int32GetDatum(world->config->account_id)};
+
+	if (columns[0].count == 0)
+		return;
+	for (int i = 0; i < MERGE_COLUMNS; i++)
+		values[i + 1] = ci_column_array(&columns[i]);
+	ci_run(&merge_stmt, values, NULL, false);
+}
+
 static void
 apply_merges(CiWorld *world)
 {
-	static const Oid types[7] = {INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID};
-	Datum		values[8] = {Int32GetDatum(world->config->account_id)};
-	CiColumn	columns[7];
+	CiColumn	columns[MERGE_COLUMNS];
 
-	if (world->merges == NULL)
-		return;
-	for (int i = 0; i < lengthof(columns); i++)
-		ci_column_init(&columns[i], types[i]);
+	init_merge_rows(columns);
 	for (CiMerge *merge = world->merges; merge != NULL; merge = merge->next)
 	{
 		const CiSource *source = merge->request->source;
 
+		if (is_chunk(columns, MERGE_COLUMNS))
+		{
+			write_merge_rows(world, columns);
+			MemoryContextReset(CurrentMemoryContext);
+			init_merge_rows(columns);
+		}
 		ci_column_add_int64(&columns[0], merge->id);
 		ci_column_add_int64(&columns[1], merge->survivor->id);
 		ci_column_add_int64(&columns[2], merge->ended->id);
@@ -926,9 +1005,7 @@ apply_merges(CiWorld *world)
 		ci_column_add_time(&columns[5], world->clock);
 		ci_column_add_text(&columns[6], merge_detail(merge));
 	}
-	for (int i = 0; i < lengthof(columns); i++)
-		values[i + 1] = ci_column_array(&columns[i]);
-	ci_run(&merge_stmt, values, NULL, false);
+	write_merge_rows(world, columns);
 }
 
 /* ---- History ---- */
@@ -941,16 +1018,17 @@ static CiStatement event_stmt = {
 	" u.other_contact_id, u.old_at, u.new_at, u.event, u.field_type, u.field,"
 	" u.old_value::pg_catalog.jsonb, u.new_value::pg_catalog.jsonb, u.old_source, u.new_source,"
 	" u.detail::pg_catalog.jsonb, u.source, u.via, u.found_kind, u.found_value, u.actor"
-	" FROM unnest($3::pg_catalog.int8[], $4::pg_catalog.int8[], $5::pg_catalog.int8[],"
-	" $6::pg_catalog.timestamptz[], $7::pg_catalog.int8[], $8::pg_catalog.int8[],"
-	" $9::pg_catalog.int8[], $10::pg_catalog.timestamptz[], $11::pg_catalog.timestamptz[],"
-	" $12::pg_catalog.text[], $13::pg_catalog.text[], $14::pg_catalog.text[],"
-	" $15::pg_catalog.text[], $16::pg_catalog.text[], $17::pg_catalog.text[],"
-	" $18::pg_catalog.text[], $19::pg_catalog.text[], $20::pg_catalog.text[],"
-	" $21::pg_catalog.text[], $22::pg_catalog.text[], $23::pg_catalog.text[],"
-	" $24::pg_catalog.text[]) AS u (event_id, contact_id, call_id, occurred_at, merge_id,"
-	" conflict_id, other_contact_id, old_at, new_at, event, field_type, field, old_value, new_value,"
-	" old_source, new_source, detail, source, via, found_kind, found_value, actor)",
+	" FROM (SELECT pg_catalog.unnest($3) AS event_id, pg_catalog.unnest($4) AS contact_id,"
+	" pg_catalog.unnest($5) AS call_id, pg_catalog.unnest($6) AS occurred_at,"
+	" pg_catalog.unnest($7) AS merge_id, pg_catalog.unnest($8) AS conflict_id,"
+	" pg_catalog.unnest($9) AS other_contact_id, pg_catalog.unnest($10) AS old_at,"
+	" pg_catalog.unnest($11) AS new_at, pg_catalog.unnest($12) AS event,"
+	" pg_catalog.unnest($13) AS field_type, pg_catalog.unnest($14) AS field,"
+	" pg_catalog.unnest($15) AS old_value, pg_catalog.unnest($16) AS new_value,"
+	" pg_catalog.unnest($17) AS old_source, pg_catalog.unnest($18) AS new_source,"
+	" pg_catalog.unnest($19) AS detail, pg_catalog.unnest($20) AS source, pg_catalog.unnest($21) AS via,"
+	" pg_catalog.unnest($22) AS found_kind, pg_catalog.unnest($23) AS found_value,"
+	" pg_catalog.unnest($24) AS actor) AS u",
 	.expected = SPI_OK_INSERT,
 	.nargs = 24,
 	.argtypes = {
@@ -978,7 +1056,9 @@ event_detail(const CiEvent *event)
 {
 	StringInfoData out;
 
-	initStringInfo(&out);
+	if (!event->has_old_state && !event->has_new_state)
+		return NULL;
+	ci_init_text(&out, 64);
 	appendStringInfoChar(&out, '{');
 	for (int i = 0; i < 2; i++)
 	{
@@ -1003,28 +1083,54 @@ event_detail(const CiEvent *event)
 	return out.data;
 }
 
+#define EVENT_COLUMNS 22
+
 static void
-apply_events(CiWorld *world)
+init_event_rows(CiColumn *columns)
 {
-	static const Oid types[22] = {
+	static const Oid types[EVENT_COLUMNS] = {
 		INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
 		TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 		TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID
 	};
-	Datum		values[24] = {Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock)};
-	CiColumn	columns[22];
+
+	for (int i = 0; i < EVENT_COLUMNS; i++)
+		ci_column_init(&columns[i], types[i]);
+}
+
+static void
+write_event_rows(CiWorld *world, const CiColumn *columns)
+{
+	Datum		values[EVENT_COLUMNS + 2] = {
+		Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock)
+	};
+
+	if (columns[0].count == 0)
+		return;
+	for (int i = 0; i < EVENT_COLUMNS; i++)
+		values[i + 2] = ci_column_array(&columns[i]);
+	ci_run(&event_stmt, values, NULL, false);
+}
+
+static void
+apply_events(CiWorld *world)
+{
+	CiColumn	columns[EVENT_COLUMNS];
 	const CiRequest *request = NULL;
 	int64		call_id = 0;
 
-	if (world->events == NULL)
-		return;
-	for (int i = 0; i < lengthof(columns); i++)
-		ci_column_init(&columns[i], types[i]);
+	init_event_rows(columns);
 	for (CiEvent *event = world->events; event != NULL; event = event->next)
 	{
 		int64		event_id = ci_next_value("event_event_id_seq");
 		CiColumn   *column = columns;
 
+		if (is_chunk(columns, EVENT_COLUMNS))
+		{
+			write_event_rows(world, columns);
+			MemoryContextReset(CurrentMemoryContext);
+			init_event_rows(columns);
+		}
 		/* [10.1] The rows of one call have the number of its first one. */
 		if (event->request != request)
 		{
@@ -1056,9 +1162,7 @@ apply_events(CiWorld *world)
 		ci_column_add_text(column++, request->actor);
 		Assert(column == columns + lengthof(columns));
 	}
-	for (int i = 0; i < lengthof(columns); i++)
-		values[i + 2] = ci_column_array(&columns[i]);
-	ci_run(&event_stmt, values, NULL, false);
+	write_event_rows(world, columns);
 }
 
 /* ---- Erasing ---- */
@@ -1228,21 +1332,29 @@ apply_counts(CiWorld *world)
 
 /*
  * Writes all changes but the claims, which are made.  The order of the tables
- * is fixed.
+ * is fixed.  What one table's rows took in memory goes before the next one's.
  */
 void
 ci_apply_world(CiWorld *world)
 {
+	static void (*const steps[]) (CiWorld *) =
+	{
+		apply_contacts, apply_identifiers, apply_conflicts, apply_reach, apply_merges, apply_events,
+		apply_erasure, apply_counts
+	};
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity apply",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+
 	number_conflicts(world);
 	for (CiMerge *merge = world->merges; merge != NULL; merge = merge->next)
 		merge->id = ci_next_value("merge_merge_id_seq");
 
-	apply_contacts(world);
-	apply_identifiers(world);
-	apply_conflicts(world);
-	apply_reach(world);
-	apply_merges(world);
-	apply_events(world);
-	apply_erasure(world);
-	apply_counts(world);
+	for (int i = 0; i < lengthof(steps); i++)
+	{
+		steps[i] (world);
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
 }

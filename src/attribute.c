@@ -22,10 +22,24 @@
 #define EPOCH_OFFSET \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
+/*
+ * An empty text with room for as many bytes; it grows.  There is one for each
+ * value, and most are short: initStringInfo() would take a kilobyte.
+ */
+void
+ci_init_text(StringInfo out, Size room)
+{
+	out->data = palloc(room);
+	out->maxlen = (int) room;
+	resetStringInfo(out);
+}
+
 /* Appends a scalar in canonical form. */
 static void
 append_scalar(StringInfo out, const JsonbValue *value)
 {
+	char	   *string;
+
 	switch (value->type)
 	{
 		case jbvNull:
@@ -39,7 +53,9 @@ append_scalar(StringInfo out, const JsonbValue *value)
 			appendStringInfoString(out, numeric_normalize(value->val.numeric));
 			break;
 		case jbvString:
-			escape_json(out, pnstrdup(value->val.string.val, value->val.string.len));
+			string = pnstrdup(value->val.string.val, value->val.string.len);
+			escape_json(out, string);
+			pfree(string);
 			break;
 		default:
 			elog(ERROR, "unexpected jsonb value of type %d", (int) value->type);
@@ -56,7 +72,7 @@ ci_canonical_json(const Jsonb *json)
 	JsonbValue	value;
 	bool		first = true;
 
-	initStringInfo(&out);
+	ci_init_text(&out, 64);
 	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
 	{
 		switch (token)
@@ -125,23 +141,44 @@ ci_json_is_within(const JsonbContainer *container, Size limit)
 	return octets <= limit;
 }
 
+/* A jsonb value as text. */
+char *
+ci_jsonb_text(const Jsonb *json)
+{
+	StringInfoData out;
+
+	ci_init_text(&out, VARSIZE(json));
+	return JsonbToCString(&out, unconstify(JsonbContainer *, &json->root), 0);
+}
+
 /* Fills in an attribute's value. */
 static void
 set_value(CiAttribute *attribute, JsonbValue *value)
 {
+	StringInfoData out;
 	Jsonb	   *json;
 
-	if (value->type == jbvNull)
-		return;
-	json = JsonbValueToJsonb(value);
-	attribute->json = JsonbToCString(NULL, &json->root, VARSIZE(json));
-	if (value->type == jbvString || value->type == jbvBool)
-		attribute->canonical = attribute->json;
-	else
-		attribute->canonical = ci_canonical_json(json);
-	if (strcmp(attribute->canonical, attribute->json) == 0)
-		attribute->canonical = attribute->json;
-	pfree(json);
+	switch (value->type)
+	{
+		case jbvNull:
+			return;
+		case jbvString:
+		case jbvBool:
+			ci_init_text(&out, value->type == jbvBool ? 8 : value->val.string.len + 8);
+			append_scalar(&out, value);
+			attribute->json = attribute->canonical = out.data;
+			return;
+		case jbvNumeric:
+			attribute->json = DatumGetCString(DirectFunctionCall1(numeric_out,
+																  NumericGetDatum(value->val.numeric)));
+			attribute->canonical = numeric_normalize(value->val.numeric);
+			return;
+		default:
+			json = JsonbValueToJsonb(value);
+			attribute->json = ci_jsonb_text(json);
+			attribute->canonical = ci_canonical_json(json);
+			pfree(json);
+	}
 }
 
 /* Refuses attributes that have more octets than a contact's may; always false. */
@@ -256,7 +293,7 @@ ci_json_string(const char *string)
 {
 	StringInfoData out;
 
-	initStringInfo(&out);
+	ci_init_text(&out, strlen(string) + 8);
 	escape_json(&out, string);
 	return out.data;
 }
@@ -268,7 +305,7 @@ ci_attributes_json(const CiAttributes *attributes)
 	StringInfoData out;
 	const char *separator = "{";
 
-	initStringInfo(&out);
+	ci_init_text(&out, 32 * (attributes->count + 1));
 	for (int i = 0; i < attributes->count; i++)
 	{
 		if (attributes->items[i].json == NULL)
@@ -289,7 +326,7 @@ ci_attribute_times_json(const CiAttributes *attributes)
 	StringInfoData out;
 	const char *separator = "{";
 
-	initStringInfo(&out);
+	ci_init_text(&out, 32 * (attributes->count + 1));
 	for (int i = 0; i < attributes->count; i++)
 	{
 		appendStringInfoString(&out, separator);

@@ -31,7 +31,7 @@
 #define MAX_BATCH_BYTES ((Size) 16 * 1024 * 1024)
 
 /* A batch of a long statement is at most so many times as large as its first. */
-#define MAX_GROWTH 16
+#define MAX_GROWTH 4
 
 /* No more of a text that was given is kept with a rejected request. */
 #define MAX_KEPT_TEXT (2 * CI_MAX_ATTRIBUTE_BYTES)
@@ -47,8 +47,8 @@ static CiStatement reject_stmt = {
 	.sql = "INSERT INTO contact_identity.rejected (account_id, job, line, request, code, message,"
 	" rejected_at)"
 	" SELECT u.account_id, $1, u.line, u.request::pg_catalog.jsonb, u.code, u.message, $2"
-	" FROM unnest($3::pg_catalog.int4[], $4::pg_catalog.int8[], $5::pg_catalog.text[],"
-	" $6::pg_catalog.text[], $7::pg_catalog.text[]) AS u (account_id, line, request, code, message)",
+	" FROM (SELECT pg_catalog.unnest($3) AS account_id, pg_catalog.unnest($4) AS line,"
+	" pg_catalog.unnest($5) AS request, pg_catalog.unnest($6) AS code, pg_catalog.unnest($7) AS message) AS u",
 	.expected = SPI_OK_INSERT,
 	.nargs = 7,
 	.argtypes = {
@@ -180,7 +180,7 @@ describe_request(const CiCollected *collected)
 
 	if (raw->attributes != NULL)
 		attributes = !ci_json_is_within(&raw->attributes->root, MAX_KEPT_TEXT) ? "\"too large\"" :
-			JsonbToCString(NULL, &unconstify(Jsonb *, raw->attributes)->root, VARSIZE(raw->attributes));
+			ci_jsonb_text(raw->attributes);
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '{');
 	if (collected->error.code != CI_OK && collected->texts != NULL)

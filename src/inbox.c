@@ -204,7 +204,12 @@ ci_write_inbox(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
 	{
 		add_row(trigger->tg_relation, trigger->tg_trigtuple);
-		return PointerGetDatum(trigger->tg_trigtuple);
+
+		/*
+		 * A copy, in memory that goes with the row: where it gets its own row
+		 * back, the server keeps it until the end of the statement.
+		 */
+		return PointerGetDatum(heap_copytuple(trigger->tg_trigtuple));
 	}
 	if (TRIGGER_FIRED_BEFORE(trigger->tg_event))
 	{

@@ -273,7 +273,7 @@ load_conflict(Load *load, HeapTuple row)
 	else
 	{
 		conflict->type = CI_FIELD_ATTRIBUTE;
-		conflict->value = JsonbToCString(NULL, &value->root, VARSIZE(value));
+		conflict->value = ci_jsonb_text(value);
 		conflict->canonical = ci_canonical_json(value);
 	}
 	conflict->given = ci_get_text(row, 6);

@@ -8,6 +8,7 @@
 #ifndef CI_PIPELINE_H
 #define CI_PIPELINE_H
 
+#include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
 #include "config.h"
@@ -74,12 +75,14 @@ extern bool ci_read_request(JsonbContainer *object, CiRawRequest *raw, CiError *
 extern void ci_prepare_request(const CiConfig *config, const CiRawRequest *raw, CiRequest *request);
 
 /* attribute.c: attributes as jsonb and in the working set */
+extern void ci_init_text(StringInfo out, Size room);
 extern bool ci_read_attributes(const Jsonb *json, CiAttributes *attributes, CiError *err);
 extern void ci_load_attributes(const Jsonb *values, const Jsonb *times, CiAttributes *attributes);
 extern char *ci_attributes_json(const CiAttributes *attributes);
 extern char *ci_attribute_times_json(const CiAttributes *attributes);
 extern char *ci_json_string(const char *string);
 extern char *ci_canonical_json(const Jsonb *json);
+extern char *ci_jsonb_text(const Jsonb *json);
 extern bool ci_json_is_within(const JsonbContainer *container, Size limit);
 
 /* load.c */

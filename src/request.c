@@ -99,6 +99,7 @@ read_key(const CiConfig *config, const CiRawRequest *raw, CiRequest *request, bo
 static bool
 read_identifiers(const CiConfig *config, const CiRawRequest *raw, CiRequest *request)
 {
+	request->given = palloc(sizeof(CiGiven) * Max(1, raw->nidentifiers));
 	for (int i = 0; i < config->nkinds && config->kinds[i].identifying; i++)
 	{
 		const CiKind *kind = &config->kinds[i];
@@ -106,7 +107,7 @@ read_identifiers(const CiConfig *config, const CiRawRequest *raw, CiRequest *req
 		for (int j = 0; j < raw->nidentifiers; j++)
 		{
 			CiNormalized normalized;
-			CiGiven    *given = &request->given[request->ngiven];
+			CiGiven    *given;
 
 			if (raw->identifiers[j].value == NULL ||
 				strcmp(raw->identifiers[j].kind, kind->name) != 0)
@@ -114,10 +115,10 @@ read_identifiers(const CiConfig *config, const CiRawRequest *raw, CiRequest *req
 			if (!ci_normalize_identifier(config, kind, raw->identifiers[j].value,
 										 &normalized, &request->error))
 				return false;
+			given = &request->given[request->ngiven++];
 			given->kind = kind;
 			given->value = normalized.value;
 			given->given = normalized.given;
-			request->ngiven++;
 			break;
 		}
 	}
@@ -272,6 +273,7 @@ ci_prepare_request(const CiConfig *config, const CiRawRequest *raw, CiRequest *r
 				read_identifiers(config, raw, request) &&
 				read_attributes(config, raw, request);
 			request->only_contact = raw->only_contact;
+			request->removed = palloc(sizeof(CiKind *) * Max(1, raw->nremoved));
 			for (int i = 0; ok && i < raw->nremoved; i++)
 				request->removed[request->nremoved++] = ci_find_kind(config, raw->removed[i]);
 			if (ok && raw->has_contact_id)

@@ -852,6 +852,7 @@ check_attribute_limits(CiRequest *request, const CiContact *contact,
 static void
 add_offender(CiRequest *request, const char *field, const CiContact *owner)
 {
+	request->offenders = grow(request->offenders, request->noffenders, sizeof(CiOffender));
 	request->offenders[request->noffenders].field = field;
 	request->offenders[request->noffenders++].owner = owner;
 }
@@ -1913,6 +1914,7 @@ ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
 	request->at = world->clock;
 	request->found_kind = NULL;
 	request->found_value = NULL;
+	request->offenders = NULL;
 	request->noffenders = 0;
 
 	switch (request->op)

@@ -382,7 +382,7 @@ struct CiRequest
 	const char *via;
 	const CiKind *key_kind;
 	const char *key;
-	CiGiven		given[CI_MAX_KINDS];	/* strongest first */
+	CiGiven    *given;			/* strongest first */
 	int			ngiven;
 	CiAttributes attributes;	/* only name, json and canonical are set */
 	const char **undeclared;	/* names that were left out [4.11] */
@@ -393,7 +393,7 @@ struct CiRequest
 	const char *actor;			/* the agent, too */
 	bool		only_contact;	/* it means contact_id, or a new one; a value
 								 * of anybody else is refused */
-	const CiKind *removed[CI_MAX_KINDS];	/* whose primaries it takes away */
+	const CiKind **removed;		/* whose primaries it takes away */
 	int			nremoved;
 
 	int64		loser_id;		/* merge */
@@ -404,7 +404,7 @@ struct CiRequest
 	CiChannel	channel;
 
 	CiError		error;			/* set by whoever finds it unusable */
-	CiOffender	offenders[CI_MAX_KINDS];	/* of CI_TAKEN */
+	CiOffender *offenders;		/* of CI_TAKEN */
 	int			noffenders;
 	CiTime		at;				/* its time, set by the resolver (RULES 4.10) */
 	const char *found_kind;		/* by which its contact was found */

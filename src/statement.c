@@ -322,11 +322,32 @@ ci_column_add(CiColumn *column, Datum value, bool isnull)
 	column->nulls[column->count++] = isnull;
 }
 
-/* Adds a text, or null. */
+/*
+ * Adds a text, or null.  Texts are what there is most of, so they are written
+ * as they are in the array at once.  All of a column are added so.
+ */
 void
 ci_column_add_text(CiColumn *column, const char *value)
 {
-	ci_column_add(column, value == NULL ? (Datum) 0 : CStringGetTextDatum(value), value == NULL);
+	Size		length = value == NULL ? 0 : strlen(value);
+	Size		start = column->used;
+	Size		end = start + VARHDRSZ + length;
+	Size		needed = INTALIGN(end);
+
+	Assert(column->type == TEXTOID);
+	ci_column_add(column, (Datum) 0, value == NULL);
+	if (value == NULL)
+		return;
+	if (needed > column->room)
+	{
+		column->room = Max(needed, Max(256, column->room * 2));
+		column->texts = column->texts == NULL ? palloc_extended(column->room, MCXT_ALLOC_HUGE) :
+			repalloc_huge(column->texts, column->room);
+	}
+	SET_VARSIZE(column->texts + start, VARHDRSZ + length);
+	memcpy(column->texts + start + VARHDRSZ, value, length);
+	memset(column->texts + end, 0, needed - end);
+	column->used = needed;
 }
 
 /* Adds a number. */
@@ -357,6 +378,37 @@ ci_column_add_time(CiColumn *column, int64 value)
 	ci_column_add(column, TimestampTzGetDatum(value), value == CI_NO_TIME);
 }
 
+/* A column of texts as an array. */
+static Datum
+text_array(const CiColumn *column)
+{
+	bool		has_nulls = memchr(column->nulls, true, column->count) != NULL;
+	Size		header = has_nulls ? ARR_OVERHEAD_WITHNULLS(1, column->count) : ARR_OVERHEAD_NONULLS(1);
+	Size		size = header + column->used;
+	ArrayType  *array;
+
+	if (!AllocSizeIsValid(size))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("values of one batch are too large"),
+				 errhint("Use smaller batches: see contact_identity.batch_size.")));
+	array = palloc(size);
+	memset(array, 0, header);
+	SET_VARSIZE(array, size);
+	array->ndim = 1;
+	array->dataoffset = has_nulls ? header : 0;
+	array->elemtype = TEXTOID;
+	ARR_DIMS(array)[0] = column->count;
+	ARR_LBOUND(array)[0] = 1;
+	for (int i = 0; has_nulls && i < column->count; i++)
+	{
+		if (!column->nulls[i])
+			ARR_NULLBITMAP(array)[i / 8] |= 1 << (i % 8);
+	}
+	memcpy((char *) array + header, column->texts, column->used);
+	return PointerGetDatum(array);
+}
+
 /* The column as an array. */
 Datum
 ci_column_array(const CiColumn *column)
@@ -367,6 +419,8 @@ ci_column_array(const CiColumn *column)
 	bool		by_value;
 	char		align;
 
+	if (column->texts != NULL)
+		return text_array(column);
 	get_typlenbyvalalign(column->type, &length, &by_value, &align);
 	return PointerGetDatum(construct_md_array(column->values, column->nulls,
 											  column->count == 0 ? 0 : 1, dims, lower,

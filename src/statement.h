@@ -16,15 +16,15 @@
 
 /*
  * The rows of arrays, to be joined with a table by its key.  The limit makes
- * the planner expect one row.  A reading statement joins them with
+ * the planner expect one row.  (In FROM, unnest() would write its rows to a
+ * file or memory of their own before the first is used.)  A reading statement joins them with
  *	CROSS JOIN LATERAL (SELECT ... WHERE key = u.key OFFSET 0)
  * which cannot be planned otherwise than as look-ups.
  */
 #define CI_UNNEST(argument) \
-	"(SELECT * FROM pg_catalog.unnest(" argument ") LIMIT pg_catalog.cardinality(" argument "))"
+	"(SELECT pg_catalog.unnest(" argument ") LIMIT pg_catalog.cardinality(" argument "))"
 #define CI_UNNEST2 \
-	"(SELECT * FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[])" \
-	" LIMIT pg_catalog.cardinality($2))"
+	"(SELECT pg_catalog.unnest($2), pg_catalog.unnest($3) LIMIT pg_catalog.cardinality($2))"
 
 /*
  * A statement of ours.  The first two or three fields are given where it is
@@ -59,8 +59,11 @@ typedef struct CiColumn
 	Oid			type;
 	int			count;
 	int			size;
-	Datum	   *values;
+	Datum	   *values;			/* not those of texts */
 	bool	   *nulls;
+	char	   *texts;			/* as they are in an array */
+	Size		used;
+	Size		room;
 } CiColumn;
 
 /* statement.c */

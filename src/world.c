@@ -389,7 +389,7 @@ ci_add_attribute(CiAttributes *attributes, const char *name)
 
 	if (attributes->count == attributes->size)
 	{
-		attributes->size = Max(8, attributes->size * 2);
+		attributes->size = Max(2, attributes->size * 2);
 		if (attributes->items == NULL)
 			attributes->items = palloc(attributes->size * sizeof(CiAttribute));
 		else

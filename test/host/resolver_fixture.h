@@ -517,6 +517,7 @@ read_request(const char *line)
 	const char *values[lengthof(kinds)] = {0};
 	char	   *word = next_word(&line);
 
+	read->given = palloc(sizeof(CiGiven) * lengthof(kinds));
 	read->occurred_at = CI_NO_TIME;
 	while (strcmp(verbs[read->op], word) != 0)
 		read->op++;
