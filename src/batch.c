@@ -20,6 +20,12 @@
 
 PG_FUNCTION_INFO_V1(ci_identify_batch);
 
+/*
+ * All requests of a batch are in memory at once, some 7 kB for each: jsonb could
+ * hold so many that the server would run out of it.
+ */
+#define MAX_REQUESTS 1000000
+
 /* Which operations take an argument. */
 #define FOR_IDENTIFY	(1 << CI_OP_IDENTIFY)
 #define FOR_CAPTURE		(1 << CI_OP_CAPTURE)
@@ -378,6 +384,17 @@ ci_identify_batch(PG_FUNCTION_ARGS)
 	if (json == NULL || !JB_ROOT_IS_ARRAY(json) || JB_ROOT_IS_SCALAR(json))
 		ci_refuse(CI_INVALID, "requests must be a JSON array of objects", NULL);
 	count = JB_ROOT_COUNT(json);
+	if (count > MAX_REQUESTS)
+	{
+		CiError		error = {
+			.code = CI_TOO_LARGE,
+			.message = "too many requests",
+			.detail = psprintf("A batch has up to %d.", MAX_REQUESTS),
+			.hint = "Write them to the view contact_identity.inbox, which takes any number."
+		};
+
+		ci_report_error(&error);
+	}
 	requests = palloc_extended(sizeof(CiRequest) * Max(1, count), MCXT_ALLOC_HUGE);
 	results = palloc_extended(sizeof(CiResult) * Max(1, count), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	iterator = JsonbIteratorInit(&json->root);
