@@ -36,14 +36,20 @@ static CiStatement row_stmt = {
 	.argtypes = {INT4OID, INT8OID}
 };
 
-/* A column of a row of the view. */
+/*
+ * A column of a row of the view, which must be of the type that setup() gives
+ * it: whoever owns the view may have made another one of that name.
+ */
 static Datum
-get_column(HeapTuple row, TupleDesc desc, const char *name, bool *isnull)
+get_column(HeapTuple row, TupleDesc desc, const char *name, Oid type, bool *isnull)
 {
 	int			column = SPI_fnumber(desc, name);
 
-	if (column <= 0)
-		elog(ERROR, "view has no column \"%s\"", name);
+	if (column <= 0 || SPI_gettypeid(desc, column) != type)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("view has no column \"%s\" of type %s", name, format_type_be(type)),
+				 errhint("Drop the view, and run SELECT contact_identity.setup().")));
 	return heap_getattr(row, column, desc, isnull);
 }
 
@@ -52,7 +58,7 @@ static const char *
 get_text(HeapTuple row, TupleDesc desc, const char *name)
 {
 	bool		isnull;
-	Datum		value = get_column(row, desc, name, &isnull);
+	Datum		value = get_column(row, desc, name, TEXTOID, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
 }
@@ -111,7 +117,7 @@ read_attributes(HeapTuple row, TupleDesc desc)
 	CiAttributes attributes = {0};
 	CiError		error;
 	bool		isnull;
-	Datum		value = get_column(row, desc, "attributes", &isnull);
+	Datum		value = get_column(row, desc, "attributes", JSONBOID, &isnull);
 
 	if (!isnull && !ci_read_attributes(DatumGetJsonbP(value), &attributes, &error))
 		ci_report_error(&error);
@@ -184,6 +190,20 @@ warn_ignored(const CiResult *result)
 				 errhidestmt(true)));
 }
 
+/* Whether two views have columns of the same types. */
+static bool
+same_types(TupleDesc a, TupleDesc b)
+{
+	if (a->natts != b->natts)
+		return false;
+	for (int i = 0; i < a->natts; i++)
+	{
+		if (TupleDescAttr(a, i)->atttypid != TupleDescAttr(b, i)->atttypid)
+			return false;
+	}
+	return true;
+}
+
 /* The row of a contact as the view has it now, in the caller's memory. */
 static HeapTuple
 stored_row(const CiCall *call, TupleDesc desc, int64 contact_id, HeapTuple fallback)
@@ -192,7 +212,7 @@ stored_row(const CiCall *call, TupleDesc desc, int64 contact_id, HeapTuple fallb
 	MemoryContext context;
 	HeapTuple	result = fallback;
 
-	if (ci_run(&row_stmt, values, NULL, false) > 0 && SPI_tuptable->tupdesc->natts == desc->natts)
+	if (ci_run(&row_stmt, values, NULL, false) > 0 && same_types(SPI_tuptable->tupdesc, desc))
 	{
 		context = MemoryContextSwitchTo(call->row_context);
 		result = heap_copytuple(SPI_tuptable->vals[0]);
@@ -223,6 +243,11 @@ ci_write_contacts(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" must be called as an INSTEAD OF trigger for each row", "write_contacts")));
+	if (RelationGetRelid(trigger->tg_relation) != ci_table("contacts", false) &&
+		RelationGetRelid(trigger->tg_relation) != ci_table("all_contacts", false))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("this trigger is for the views contacts and all_contacts of contact_identity")));
 	desc = RelationGetDescr(trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		new = trigger->tg_trigtuple;
@@ -231,14 +256,14 @@ ci_write_contacts(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		new = trigger->tg_newtuple;
 
-	account_id = DatumGetInt32(get_column(old != NULL ? old : new, desc, "account_id", &isnull));
+	account_id = DatumGetInt32(get_column(old != NULL ? old : new, desc, "account_id", INT4OID, &isnull));
 	ci_begin_call(&call, isnull ? ci_setting_account_id : account_id);
 	if (new != NULL)
 		check_derived(desc, old, new);
 	if (old != NULL)
 	{
 		raw.has_contact_id = true;
-		raw.contact_id = DatumGetInt64(get_column(old, desc, "contact_id", &isnull));
+		raw.contact_id = DatumGetInt64(get_column(old, desc, "contact_id", INT8OID, &isnull));
 	}
 	if (new == NULL)
 		raw.op = CI_OP_ERASE;
