@@ -1295,7 +1295,7 @@ add_to_counts(Datum *values)
 	last_count.account_id = account_id;
 	last_count.transaction = CI_LOCAL_XID;
 	last_count.version = *(ItemPointer)
-		DatumGetPointer(ci_get_datum(SPI_tuptable->vals[0], 1, &isnull));
+		DatumGetPointer(ci_get_datum(SPI_tuptable->vals[0], 1, TIDOID, &isnull));
 }
 
 /*

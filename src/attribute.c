@@ -258,6 +258,8 @@ ci_load_attributes(const Jsonb *values, const Jsonb *times, CiAttributes *attrib
 	JsonbIterator *iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &times->root));
 	JsonbValue	value;
 
+	if (!JB_ROOT_IS_OBJECT(values))
+		elog(ERROR, "attributes of a contact are no object");
 	(void) JsonbIteratorNext(&iterator, &value, true);
 	while (JsonbIteratorNext(&iterator, &value, true) == WJB_KEY)
 	{

@@ -186,7 +186,7 @@ read_kinds(CiConfig *config, Datum account)
 		kind->normalizer = strcmp(normalizer, "email") == 0 ? CI_NORMALIZE_EMAIL :
 			strcmp(normalizer, "phone") == 0 ? CI_NORMALIZE_PHONE : CI_NORMALIZE_EXACT;
 		kind->max_octets = ci_get_int32(row, 5);
-		kind->channel = channel_of(ci_get_text(row, 6));
+		kind->channel = channel_of(ci_get_optional_text(row, 6));
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -202,8 +202,8 @@ read_sources(CiConfig *config, Datum account)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		CiSource   *source = &config->sources[i];
-		const char *key_kind = ci_get_text(row, 3);
-		const char *makes = ci_get_text(row, 4);
+		const char *key_kind = ci_get_optional_text(row, 3);
+		const char *makes = ci_get_optional_text(row, 4);
 		const char *other = ci_get_text(row, 6);
 
 		source->name = ci_get_text(row, 1);
@@ -270,7 +270,7 @@ read_declared(CiConfig *config, Datum account)
 		HeapTuple	row = SPI_tuptable->vals[i];
 		const char *name = ci_get_text(row, 1);
 		const char *type = ci_get_text(row, 2);
-		const char *choice = ci_get_text(row, 3);
+		const char *choice = ci_get_optional_text(row, 3);
 
 		if (declared == NULL || strcmp(declared->name, name) != 0)
 		{
@@ -330,7 +330,7 @@ read_account(AccountEntry *entry, int account_id)
 	if (ci_run(&account_stmt, &account, NULL, true) == 0)
 		ci_refuse(CI_INVALID, psprintf("account %d does not exist", account_id),
 				  "Make it with contact_identity.create_account(), or choose another with the setting contact_identity.account_id.");
-	config->region = ci_get_text(SPI_tuptable->vals[0], 1);
+	config->region = ci_get_optional_text(SPI_tuptable->vals[0], 1);
 	config->seen_interval = ci_get_int64(SPI_tuptable->vals[0], 2);
 	SPI_freetuptable(SPI_tuptable);
 	read_kinds(config, account);

@@ -219,7 +219,7 @@ start_job(Import *import, bool resume)
 		import->runs = ci_get_int32(row, 1);
 		import->done_before = ci_get_int64(row, 2);
 		import->rejected_before = ci_get_int64(row, 3);
-		(void) ci_get_datum(row, 4, &import->has_last);
+		(void) ci_get_datum(row, 4, INT8OID, &import->has_last);
 		import->has_last = !import->has_last;
 		import->last = ci_get_int64(row, 4);
 	}
@@ -250,9 +250,9 @@ read_job(Import *import)
 				  "Give the query as well: it runs with your rights.");
 	caller = MemoryContextSwitchTo(import->context);
 	if (import->query == NULL)
-		import->query = ci_get_text(row, 3);
+		import->query = ci_get_optional_text(row, 3);
 	if (import->source == NULL)
-		import->source = ci_get_text(row, 4);
+		import->source = ci_get_optional_text(row, 4);
 	MemoryContextSwitchTo(caller);
 	end_ours(&ours);
 }
@@ -387,8 +387,8 @@ static int64
 read_request_id(Import *import, HeapTuple row)
 {
 	bool		isnull;
-	Datum		value = ci_get_datum(row, import->request_id, &isnull);
 	Oid			type = import->types[CI_TEXT_ACCOUNT];
+	Datum		value = ci_get_datum(row, import->request_id, type, &isnull);
 	int64		request_id;
 
 	if (isnull)
@@ -417,7 +417,7 @@ collect_row(Import *import, HeapTuple row)
 	{
 		bool		isnull = true;
 		Datum		value = import->columns[i] == 0 ? (Datum) 0 :
-			ci_get_datum(row, import->columns[i], &isnull);
+			ci_get_datum(row, import->columns[i], import->types[i], &isnull);
 
 		if (!isnull)
 			texts[i] = value_text(import, i, value);

@@ -317,8 +317,7 @@ ci_check_integrity(PG_FUNCTION_ARGS)
 		uint64		count = ci_run(&checks[i], NULL, NULL, true);
 
 		CHECK_FOR_INTERRUPTS();
-		for (uint64 j = 0; j < count; j++)
-			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[j]);
+		ci_keep_rows(result, count);
 		SPI_freetuptable(SPI_tuptable);
 
 		/*

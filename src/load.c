@@ -188,7 +188,7 @@ load_contact(Load *load, HeapTuple row, int column)
 		return contact;
 	contact = ci_add_contact(load->world, contact_id);
 	contact->state = state_of(ci_get_text(row, column + 1));
-	made = ci_get_text(row, column + 2);
+	made = ci_get_optional_text(row, column + 2);
 	contact->made = made == NULL ? CI_CLASS_NONE :
 		made[0] == 'p' ? CI_CLASS_PUSH : CI_CLASS_CONVERSATIONS;
 	contact->origin = ci_get_text(row, column + 3);
@@ -196,7 +196,7 @@ load_contact(Load *load, HeapTuple row, int column)
 	contact->identified_at = ci_get_time(row, column + 6);
 	contact->last_seen_at = ci_get_time(row, column + 7);
 	contact->is_ours =
-		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(ci_get_datum(row, column + 10, &isnull)));
+		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(ci_get_datum(row, column + 10, XIDOID, &isnull)));
 	if (contact->state == CI_MERGED)
 	{
 		EndedLink  *link = palloc(sizeof(EndedLink));
@@ -208,10 +208,7 @@ load_contact(Load *load, HeapTuple row, int column)
 	}
 	if (load->details && (contact->state == CI_ANONYMOUS || contact->state == CI_IDENTIFIED))
 	{
-		Datum		values = ci_get_datum(row, column + 8, &isnull);
-		Datum		times = ci_get_datum(row, column + 9, &isnull);
-
-		ci_load_attributes(DatumGetJsonbP(values), DatumGetJsonbP(times), &contact->attributes);
+		ci_load_attributes(ci_get_jsonb(row, column + 8), ci_get_jsonb(row, column + 9), &contact->attributes);
 	}
 	return contact;
 }
@@ -231,7 +228,7 @@ load_identifier(Load *load, HeapTuple row)
 	state.opted_in = ci_get_bool(row, 5);
 	state.parked = ci_get_bool(row, 6);
 	state.verified = ci_get_bool(row, 7);
-	state.given = ci_get_text(row, 8);
+	state.given = ci_get_optional_text(row, 8);
 	state.source = ci_get_text(row, 9);
 	state.updated_at = ci_get_time(row, 10);
 	ci_load_identifier(load->world, kind, ci_get_text(row, 2), &state);
@@ -253,8 +250,7 @@ static void
 load_conflict(Load *load, HeapTuple row)
 {
 	CiConflict *conflict = palloc0(sizeof(CiConflict));
-	bool		isnull;
-	Jsonb	   *value = DatumGetJsonbP(ci_get_datum(row, 5, &isnull));
+	Jsonb	   *value = ci_get_jsonb(row, 5);
 
 	conflict->id = ci_get_int64(row, 1);
 	conflict->contact = ci_world_contact(load->world, ci_get_int64(row, 2));
@@ -276,13 +272,13 @@ load_conflict(Load *load, HeapTuple row)
 		conflict->value = ci_jsonb_text(value);
 		conflict->canonical = ci_canonical_json(value);
 	}
-	conflict->given = ci_get_text(row, 6);
+	conflict->given = ci_get_optional_text(row, 6);
 	conflict->owner_id = ci_get_int64(row, 7);
 	conflict->owner = ci_world_contact(load->world, conflict->owner_id);
 	conflict->source = ci_get_text(row, 8);
-	conflict->via = ci_get_text(row, 9);
-	conflict->key_kind = ci_get_text(row, 10);
-	conflict->key = ci_get_text(row, 11);
+	conflict->via = ci_get_optional_text(row, 9);
+	conflict->key_kind = ci_get_optional_text(row, 10);
+	conflict->key = ci_get_optional_text(row, 11);
 	conflict->status = status_of(ci_get_text(row, 12));
 	conflict->given_at = ci_get_time(row, 13);
 	ci_load_conflict(load->world, conflict);
@@ -402,7 +398,7 @@ read_details(Load *load)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		CiContact  *contact = ci_world_contact(load->world, ci_get_int64(row, 1));
-		const char *channel = ci_get_text(row, 6);
+		const char *channel = ci_get_optional_text(row, 6);
 
 		if (channel != NULL)
 		{
@@ -419,7 +415,7 @@ read_details(Load *load)
 			member->contact = contact;
 			member->list_id = ci_get_int32(row, 2);
 			member->subscribed = ci_get_bool(row, 3);
-			member->source = ci_get_text(row, 4);
+			member->source = ci_get_optional_text(row, 4);
 			member->since = ci_get_time(row, 5);
 			ci_load_member(load->world, member);
 		}
@@ -496,13 +492,12 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 		for (uint64 i = 0; i < found; i++)
 		{
 			HeapTuple	row = SPI_tuptable->vals[i];
-			bool		isnull;
 
 			ci_column_add_int64(&contacts, ci_get_int64(row, 2));
 			if (ci_get_text(row, 3)[0] != 'i')
 				continue;
 			ci_column_add_text(&kinds, ci_get_text(row, 4));
-			ci_column_add_text(&given, jsonb_string(DatumGetJsonbP(ci_get_datum(row, 5, &isnull))));
+			ci_column_add_text(&given, jsonb_string(ci_get_jsonb(row, 5)));
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}

@@ -121,7 +121,7 @@ ci_readable_accounts(PG_FUNCTION_ARGS)
 	ci_become_owner(&caller);
 	SPI_connect();
 	ci_run(&accounts_stmt, NULL, NULL, true);
-	result = ci_get_datum(SPI_tuptable->vals[0], 1, &isnull);
+	result = ci_get_datum(SPI_tuptable->vals[0], 1, INT4ARRAYOID, &isnull);
 	MemoryContextSwitchTo(context);
 	result = PointerGetDatum(PG_DETOAST_DATUM_COPY(result));
 	SPI_finish();

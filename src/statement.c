@@ -272,6 +272,23 @@ ci_run(CiStatement *stmt, Datum *values, const char *nulls, bool read_only)
 }
 
 /*
+ * A column of what SPI read must have the type that it is taken for.  The
+ * tables are their owner's, who need not be a superuser and may change them.
+ */
+static void
+check_type(int column, Oid type)
+{
+	Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, column - 1);
+
+	if (attribute->atttypid != type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of contact_identity has type %s and must have type %s",
+						NameStr(attribute->attname), format_type_be(attribute->atttypid), format_type_be(type)),
+				 errhint("Change the table back to what setup() made.")));
+}
+
+/*
  * Returns the rows of a statement, as the owner sees them in the caller's
  * snapshot, from a set-returning function.  Its columns are the function's.
  */
@@ -286,10 +303,23 @@ ci_return_rows(FunctionCallInfo fcinfo, CiStatement *stmt, Datum *values, const 
 	ci_become_owner(&caller);
 	SPI_connect();
 	count = ci_run(stmt, values, nulls, true);
-	for (uint64 i = 0; i < count; i++)
-		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+	ci_keep_rows(result, count);
 	SPI_finish();
 	ci_become_caller(&caller);
+}
+
+/* Adds the rows that SPI read to the result of a set-returning function. */
+void
+ci_keep_rows(ReturnSetInfo *result, uint64 count)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+
+	if (desc->natts != result->setDesc->natts)
+		elog(ERROR, "statement returns %d columns and the function %d", desc->natts, result->setDesc->natts);
+	for (int i = 0; i < desc->natts; i++)
+		check_type(i + 1, TupleDescAttr(result->setDesc, i)->atttypid);
+	for (uint64 i = 0; i < count; i++)
+		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
 }
 
 /* An empty column of a type. */
@@ -427,19 +457,50 @@ ci_column_array(const CiColumn *column)
 											  column->type, length, by_value, align));
 }
 
-/* A column of a row that SPI read. */
+/* A column of a row that SPI read, of that type. */
 Datum
-ci_get_datum(HeapTuple tuple, int column, bool *isnull)
+ci_get_datum(HeapTuple tuple, int column, Oid type, bool *isnull)
 {
+	check_type(column, type);
 	return SPI_getbinval(tuple, SPI_tuptable->tupdesc, column, isnull);
+}
+
+/* As ci_get_datum, of a column that must not be null. */
+static Datum
+get_present(HeapTuple tuple, int column, Oid type)
+{
+	bool		isnull;
+	Datum		value = ci_get_datum(tuple, column, type, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("column \"%s\" of contact_identity must not be null",
+						NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname)),
+				 errhint("Change the table back to what setup() made.")));
+	return value;
+}
+
+/* A text column. */
+char *
+ci_get_text(HeapTuple tuple, int column)
+{
+	return TextDatumGetCString(get_present(tuple, column, TEXTOID));
+}
+
+/* A jsonb column. */
+Jsonb *
+ci_get_jsonb(HeapTuple tuple, int column)
+{
+	return DatumGetJsonbP(get_present(tuple, column, JSONBOID));
 }
 
 /* A text column, or NULL. */
 char *
-ci_get_text(HeapTuple tuple, int column)
+ci_get_optional_text(HeapTuple tuple, int column)
 {
 	bool		isnull;
-	Datum		value = ci_get_datum(tuple, column, &isnull);
+	Datum		value = ci_get_datum(tuple, column, TEXTOID, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
 }
@@ -449,7 +510,7 @@ int64
 ci_get_int64(HeapTuple tuple, int column)
 {
 	bool		isnull;
-	Datum		value = ci_get_datum(tuple, column, &isnull);
+	Datum		value = ci_get_datum(tuple, column, INT8OID, &isnull);
 
 	return isnull ? 0 : DatumGetInt64(value);
 }
@@ -459,7 +520,7 @@ int32
 ci_get_int32(HeapTuple tuple, int column)
 {
 	bool		isnull;
-	Datum		value = ci_get_datum(tuple, column, &isnull);
+	Datum		value = ci_get_datum(tuple, column, INT4OID, &isnull);
 
 	return isnull ? 0 : DatumGetInt32(value);
 }
@@ -469,7 +530,7 @@ bool
 ci_get_bool(HeapTuple tuple, int column)
 {
 	bool		isnull;
-	Datum		value = ci_get_datum(tuple, column, &isnull);
+	Datum		value = ci_get_datum(tuple, column, BOOLOID, &isnull);
 
 	return !isnull && DatumGetBool(value);
 }
@@ -479,7 +540,7 @@ int64
 ci_get_time(HeapTuple tuple, int column)
 {
 	bool		isnull;
-	Datum		value = ci_get_datum(tuple, column, &isnull);
+	Datum		value = ci_get_datum(tuple, column, TIMESTAMPTZOID, &isnull);
 
 	return isnull ? CI_NO_TIME : DatumGetTimestampTz(value);
 }

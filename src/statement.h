@@ -11,6 +11,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "storage/lock.h"
+#include "utils/jsonb.h"
 
 #define CI_MAX_ARGS 32
 
@@ -74,6 +75,7 @@ extern Oid	ci_table(const char *name, bool missing_ok);
 extern int64 ci_next_value(const char *sequence);
 extern uint64 ci_run(CiStatement *stmt, Datum *values, const char *nulls, bool read_only);
 extern void ci_push_snapshot(void);
+extern void ci_keep_rows(ReturnSetInfo *result, uint64 count);
 extern void ci_return_rows(FunctionCallInfo fcinfo, CiStatement *stmt, Datum *values, const char *nulls);
 
 extern void ci_column_init(CiColumn *column, Oid type);
@@ -86,10 +88,12 @@ extern void ci_column_add_time(CiColumn *column, int64 value);
 extern Datum ci_column_array(const CiColumn *column);
 
 extern char *ci_get_text(HeapTuple tuple, int column);
+extern char *ci_get_optional_text(HeapTuple tuple, int column);
+extern Jsonb *ci_get_jsonb(HeapTuple tuple, int column);
 extern int64 ci_get_int64(HeapTuple tuple, int column);
 extern int32 ci_get_int32(HeapTuple tuple, int column);
 extern bool ci_get_bool(HeapTuple tuple, int column);
 extern int64 ci_get_time(HeapTuple tuple, int column);
-extern Datum ci_get_datum(HeapTuple tuple, int column, bool *isnull);
+extern Datum ci_get_datum(HeapTuple tuple, int column, Oid type, bool *isnull);
 
 #endif							/* CI_STATEMENT_H */

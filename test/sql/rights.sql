@@ -221,6 +221,33 @@ GRANT EXECUTE ON FUNCTION contact_identity.capture TO regress_contact_identity_a
 SET SESSION AUTHORIZATION regress_contact_identity_app;
 SELECT contact_identity.capture('push', 'browser') = :browser AS same;
 
+-- the owner is no superuser, and what he makes of the tables harms nobody else
+SET SESSION AUTHORIZATION regress_contact_identity_owner;
+BEGIN;
+ALTER TABLE contact_identity.contact ALTER origin TYPE bigint USING 81985529216486895;
+-- fail: a number is no text to read
+SELECT contact_identity.capture('push', 'browser');
+ROLLBACK;
+BEGIN;
+ALTER TABLE contact_identity.contact ALTER attribute_times DROP NOT NULL;
+UPDATE contact_identity.contact SET attribute_times = NULL;
+-- fail: nor is nothing
+SELECT contact_identity.identify('push', 'browser', email => 'ann@example.org');
+ROLLBACK;
+BEGIN;
+UPDATE contact_identity.contact SET attributes = '[1, 2]', attribute_times = '{"a": [1, "shop"]}';
+-- fail: nor an array an object
+SELECT contact_identity.identify('push', 'browser', email => 'ann@example.org');
+ROLLBACK;
+BEGIN;
+DROP VIEW contact_identity.conflicts CASCADE;
+ALTER TABLE contact_identity.conflict ALTER via TYPE bigint USING 81985529216486895;
+INSERT INTO contact_identity.conflict (account_id, contact_id, field_type, field, secondary_value, source, via, status, given_at)
+SELECT 1, :browser, 'attribute', 'a', '1', 'push', 81985529216486895, 'open', now();
+-- fail: neither in what is returned
+SELECT * FROM contact_identity.contact_panel(:browser);
+ROLLBACK;
+
 RESET SESSION AUTHORIZATION;
 \c :home
 DROP DATABASE regress_contact_identity_rights;
