@@ -27,12 +27,14 @@ HOST_TESTS = $(patsubst test/host/%.c,build/host/%,$(wildcard test/host/test_*.c
 EXTRA_CLEAN = build tmp_install $(PHONE).so $(PHONE_OBJS)
 
 # The two commands of the README: they need no configured server, nor PGXS.
-ifneq ($(filter demo test bench,$(MAKECMDGOALS)),)
-.PHONY: demo test bench
+ifneq ($(filter demo test soak bench,$(MAKECMDGOALS)),)
+.PHONY: demo test soak bench
 demo:
 	@scripts/throwaway scripts/demo
 test:
 	@scripts/throwaway scripts/test
+soak:
+	@scripts/throwaway scripts/soak $(SUITES)
 bench:
 	@scripts/throwaway bench/inbox
 else
