@@ -8,12 +8,17 @@ OBJS = $(patsubst %.c,%.o,$(filter-out src/phone_module.c,$(wildcard src/*.c)))
 SHLIB_LINK += -lidn2 -lunistring
 PG_CFLAGS += -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 
-# The install script is its parts, joined in this order.
-SQL_PARTS = $(addprefix sql/parts/,guard.sql types.sql functions.sql inbox.sql \
-	attach.sql reading.sql views.sql setup.sql grants.sql)
+# The scripts of the version under development: the one that installs it is its
+# parts, joined in this order; the one that leads there from the last release
+# is what that had otherwise (changes.sql), and all functions again.
+RELEASED = 1.0.0
+SQL_FUNCTIONS = $(addprefix sql/parts/,functions.sql inbox.sql attach.sql reading.sql \
+	views.sql setup.sql)
+SQL_PARTS = $(addprefix sql/parts/,guard.sql types.sql) $(SQL_FUNCTIONS) sql/parts/grants.sql
 INSTALL_SQL = sql/$(EXTENSION)--$(EXTVERSION).sql
-DATA = $(filter-out $(INSTALL_SQL),$(wildcard sql/$(EXTENSION)--*.sql))
-DATA_built = $(INSTALL_SQL)
+UPDATE_SQL = sql/$(EXTENSION)--$(RELEASED)--$(EXTVERSION).sql
+DATA = $(filter-out $(INSTALL_SQL) $(UPDATE_SQL),$(wildcard sql/$(EXTENSION)--*.sql))
+DATA_built = $(INSTALL_SQL) $(UPDATE_SQL)
 
 # install makes the extension, setup() its tables; the rest is a subject each.
 REGRESS = $(shell cat test/schedule)
@@ -47,6 +52,12 @@ include $(PGXS)
 
 $(INSTALL_SQL): $(SQL_PARTS) $(EXTENSION).control
 	cat $(SQL_PARTS) > $@
+# Replaced functions keep their rights; only members of the extension are.
+$(UPDATE_SQL): $(SQL_PARTS) sql/parts/changes.sql $(EXTENSION).control
+	{ sed 's/"CREATE EXTENSION $(EXTENSION)"/"ALTER EXTENSION $(EXTENSION) UPDATE"/' sql/parts/guard.sql; \
+	  cat sql/parts/changes.sql; \
+	  sed -E 's/^CREATE (FUNCTION|PROCEDURE) /CREATE OR REPLACE \1 /' $(SQL_FUNCTIONS); \
+	  cat sql/parts/grants.sql; } > $@
 $(OBJS) $(PHONE_OBJS): $(wildcard src/*.h)
 
 # libphonenumber is C++; in a module of its own it costs nothing until the

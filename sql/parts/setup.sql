@@ -332,6 +332,68 @@ BEGIN
         COMMENT ON COLUMN contact_identity.jobs.last_error IS 'SQLSTATE and message of what ended the last run early.';
     END IF;
 
+    --------------------------------------------------------------- since 1.1.0
+    IF NOT EXISTS (SELECT FROM pg_attribute a
+                   WHERE a.attrelid = 'contact_identity.account'::regclass AND a.attname = 'unmerge_for') THEN
+        ALTER TABLE contact_identity.account
+            ADD COLUMN unmerge_for interval NOT NULL DEFAULT '90 days'
+                CHECK (unmerge_for >= interval '0' AND unmerge_for <= interval '100 years'),
+            ADD COLUMN history_from timestamptz,
+            ADD COLUMN suppress_key bytea NOT NULL
+                DEFAULT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+                CHECK (octet_length(suppress_key) >= 32);
+        COMMENT ON COLUMN contact_identity.account.unmerge_for IS
+            'So long after a merge purge_history() keeps what undoing it needs (RULES 10.9).';
+        COMMENT ON COLUMN contact_identity.account.history_from IS
+            'History before this time was purged in part; null: it is whole (RULES 10.9).';
+        COMMENT ON COLUMN contact_identity.account.suppress_key IS
+            'The key of the hashes in the table suppressed; where it is lost or changed, they match nothing (RULES 10.6).';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_attribute a
+                   WHERE a.attrelid = 'contact_identity.merge'::regclass AND a.attname = 'undone_at') THEN
+        ALTER TABLE contact_identity.merge ADD COLUMN undone_at timestamptz, ADD COLUMN undone_by text;
+        COMMENT ON COLUMN contact_identity.merge.undone_at IS 'When unmerge() undid it; null: it holds (RULES 10.3).';
+        CREATE INDEX merge_survivor ON contact_identity.merge (account_id, survivor_id);
+    END IF;
+    IF to_regclass('contact_identity.distinct_pair') IS NULL THEN
+        CREATE TABLE contact_identity.distinct_pair (
+            account_id integer NOT NULL,
+            contact_id bigint NOT NULL,
+            other_id   bigint NOT NULL CHECK (contact_id < other_id),
+            actor      text,
+            role       text NOT NULL DEFAULT session_user,
+            set_at     timestamptz NOT NULL,
+            PRIMARY KEY (account_id, contact_id, other_id)
+        );
+        CREATE INDEX distinct_pair_other ON contact_identity.distinct_pair (account_id, other_id);
+        REVOKE ALL ON contact_identity.distinct_pair FROM PUBLIC;
+        COMMENT ON TABLE contact_identity.distinct_pair IS
+            'Contacts that are different people; a pair goes on to hold for the survivors of both. Read the view distinct_contacts (RULES 10.4).';
+    END IF;
+    IF to_regclass('contact_identity.suppressed') IS NULL THEN
+        CREATE TABLE contact_identity.suppressed (
+            account_id    integer NOT NULL,
+            kind          text COLLATE "C" NOT NULL,
+            hash          bytea NOT NULL,
+            suppressed_at timestamptz NOT NULL,
+            PRIMARY KEY (account_id, kind, hash)
+        );
+        REVOKE ALL ON contact_identity.suppressed FROM PUBLIC;
+        COMMENT ON TABLE contact_identity.suppressed IS
+            'Values that were erased and are not to come back, as HMAC-SHA-256 of the normalised value under the account''s suppress_key (RULES 10.6).';
+    END IF;
+    IF to_regclass('contact_identity.followed') IS NULL THEN
+        CREATE TABLE contact_identity.followed (
+            account_id  integer NOT NULL,
+            relation    regclass NOT NULL,
+            column_name text COLLATE "C" NOT NULL,
+            PRIMARY KEY (account_id, relation, column_name)
+        );
+        REVOKE ALL ON contact_identity.followed FROM PUBLIC;
+        COMMENT ON TABLE contact_identity.followed IS
+            'Columns of other tables that hold ids of contacts, which a merge re-points; written by follow() (RULES 10.8).';
+    END IF;
+
     -- A change of the settings is seen by every session from its commit on.
     FOR object IN
         SELECT c.oid FROM pg_class c

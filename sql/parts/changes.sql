@@ -1,0 +1,1 @@
+-- What an update of the last release changes besides its functions: nothing yet.
