@@ -259,7 +259,9 @@ ci_load_attributes(const Jsonb *values, const Jsonb *times, CiAttributes *attrib
 	JsonbValue	value;
 
 	if (!JB_ROOT_IS_OBJECT(values))
-		elog(ERROR, "attributes of a contact are no object");
+		ci_report_corrupt("attributes");
+	if (!JB_ROOT_IS_OBJECT(times))
+		ci_report_corrupt("attribute_times");
 	(void) JsonbIteratorNext(&iterator, &value, true);
 	while (JsonbIteratorNext(&iterator, &value, true) == WJB_KEY)
 	{
@@ -271,15 +273,15 @@ ci_load_attributes(const Jsonb *values, const Jsonb *times, CiAttributes *attrib
 		/* [microseconds, source] */
 		(void) JsonbIteratorNext(&iterator, &value, true);
 		if (value.type != jbvBinary || !JsonContainerIsArray(value.val.binary.data))
-			elog(ERROR, "time of an attribute is malformed");
+			ci_report_corrupt("attribute_times");
 		item = getIthJsonbValueFromContainer(value.val.binary.data, 0);
 		if (item == NULL || item->type != jbvNumeric)
-			elog(ERROR, "time of an attribute is malformed");
+			ci_report_corrupt("attribute_times");
 		attribute->at = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(item->val.numeric))) -
 			EPOCH_OFFSET;
 		item = getIthJsonbValueFromContainer(value.val.binary.data, 1);
 		if (item == NULL || item->type != jbvString)
-			elog(ERROR, "source of an attribute is malformed");
+			ci_report_corrupt("attribute_times");
 		attribute->source = pnstrdup(item->val.string.val, item->val.string.len);
 
 		stored = getKeyJsonValueFromContainer(unconstify(JsonbContainer *, &values->root),

@@ -238,11 +238,12 @@ load_identifier(Load *load, HeapTuple row)
 static char *
 jsonb_string(const Jsonb *json)
 {
-	JsonbValue *value = getIthJsonbValueFromContainer(unconstify(JsonbContainer *, &json->root), 0);
+	JsonbValue	value;
 
-	if (value == NULL || value->type != jbvString)
-		elog(ERROR, "identifier of a conflict is not a string");
-	return pnstrdup(value->val.string.val, value->val.string.len);
+	if (!JB_ROOT_IS_SCALAR(json) ||
+		!JsonbExtractScalar(unconstify(JsonbContainer *, &json->root), &value) || value.type != jbvString)
+		ci_report_corrupt("secondary_value");
+	return pnstrdup(value.val.string.val, value.val.string.len);
 }
 
 /* Enters the conflict in a row, whose contact must be there. */

@@ -237,6 +237,17 @@ plan_by_keys(CiStatement *stmt)
 }
 
 /*
+ * [9.6] What a constraint refuses may hold personal values, and the server
+ * shows the row to whoever it is that our statement runs as, its owner.
+ */
+static void
+hide_row(void *arg)
+{
+	if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+		errdetail("The row is not shown, since it may hold personal values.");
+}
+
+/*
  * Runs a statement and answers the number of rows; they are in SPI_tuptable.
  * A reading one sees the active snapshot.  SPI must be connected.
  */
@@ -245,6 +256,10 @@ ci_run(CiStatement *stmt, Datum *values, const char *nulls, bool read_only)
 {
 	MemoryContext context = CurrentMemoryContext;
 	bool		many = rows_of(stmt, values) >= MANY_ROWS;
+	ErrorContextCallback hiding = {
+		.previous = error_context_stack,
+		.callback = hide_row
+	};
 	int			result;
 
 	if (stmt->plan != NULL && !stmt->free_plan &&
@@ -259,7 +274,9 @@ ci_run(CiStatement *stmt, Datum *values, const char *nulls, bool read_only)
 	stmt->runs++;
 	if (!stmt->free_plan && (!stmt->planned || !SPI_plan_is_valid(stmt->plan)))
 		plan_by_keys(stmt);
+	error_context_stack = &hiding;
 	result = SPI_execute_plan(stmt->plan, values, nulls, read_only, 0);
+	error_context_stack = hiding.previous;
 	if (result != stmt->expected)
 		elog(ERROR, "SPI_execute_plan returned %s for: %s",
 			 SPI_result_code_string(result), stmt->sql);
@@ -479,6 +496,17 @@ get_present(HeapTuple tuple, int column, Oid type)
 						NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname)),
 				 errhint("Change the table back to what setup() made.")));
 	return value;
+}
+
+/* Refuses what a column holds and no call of ours has written. */
+void
+ci_report_corrupt(const char *column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("column \"%s\" of contact_identity has a value that no call writes", column),
+			 errhint("Look for it, and for other breaches, with SELECT * FROM contact_identity.check_integrity().")));
+	pg_unreachable();
 }
 
 /* A text column. */

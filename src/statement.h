@@ -87,6 +87,7 @@ extern void ci_column_add_bool(CiColumn *column, bool value);
 extern void ci_column_add_time(CiColumn *column, int64 value);
 extern Datum ci_column_array(const CiColumn *column);
 
+extern void ci_report_corrupt(const char *column) pg_attribute_noreturn();
 extern char *ci_get_text(HeapTuple tuple, int column);
 extern char *ci_get_optional_text(HeapTuple tuple, int column);
 extern Jsonb *ci_get_jsonb(HeapTuple tuple, int column);

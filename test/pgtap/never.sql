@@ -1,7 +1,7 @@
 -- RULES 9: what must never be, and that check_integrity() sees it when it is.
 BEGIN;
 \ir words.psql
-SELECT plan(94);
+SELECT plan(96);
 
 -------------------------------------------------------------- a long mixed scene
 -- 1000 calls or more over few people, keys and values, so that they meet: every
@@ -342,6 +342,14 @@ SELECT discreet(format($$ SELECT merge(%s, %s, $2) $$, id('gil'), id('fay')), '2
 SELECT discreet(format($$ UPDATE contacts SET email = $1 WHERE contact_id = %s $$, id('fay')), '22023', 'the view: malformed', 'fay wray@example');
 SELECT discreet(format($$ UPDATE contacts SET email = $1 WHERE contact_id = %s $$, id('fay')), '23505', 'the view: of another', 'ida@example.org');
 SELECT discreet($$ INSERT INTO contacts (email, attributes) VALUES ($1, to_jsonb($2)) $$, '22023', 'the view: no object', 'new@example.org', 'fay wray');
+-- Constraints of the owner's: the server would show the row to whoever called.
+ALTER TABLE contact_identity.identifier ADD CONSTRAINT no_fay CHECK (value <> 'fay.wray@example.org');
+SELECT discreet($$ SELECT identify('shop', email => $1) $$, '23514', 'a check of the owner', 'fay.wray@example.org');
+ALTER TABLE contact_identity.identifier DROP CONSTRAINT no_fay;
+ALTER TABLE contact_identity.identifier ADD more integer NOT NULL DEFAULT 0;
+ALTER TABLE contact_identity.identifier ALTER more DROP DEFAULT;
+SELECT discreet($$ SELECT identify('shop', email => $1) $$, '23502', 'a column that must not be null', 'fay.wray@example.org');
+ALTER TABLE contact_identity.identifier DROP more;
 SELECT ok(b.error IS NOT NULL AND b.error !~* 'fay|wray|555', '[9.6] a batch: ' || coalesce(b.error, 'accepted'))
 FROM identify_batch('[{"source": "shop", "email": "fay wray@example"}, {"source": "shop", "phone": "+1 206 faywray"},
     {"source": "api", "email": "fay@example.org", "phone": "+12065550202"},

@@ -240,6 +240,17 @@ UPDATE contact_identity.contact SET attributes = '[1, 2]', attribute_times = '{"
 SELECT contact_identity.identify('push', 'browser', email => 'ann@example.org');
 ROLLBACK;
 BEGIN;
+UPDATE contact_identity.contact SET attributes = '{"a": 1}', attribute_times = '["a"]';
+-- fail: nor are the times one
+SELECT contact_identity.identify('push', 'browser', email => 'ann@example.org');
+ROLLBACK;
+BEGIN;
+INSERT INTO contact_identity.conflict (account_id, contact_id, field_type, field, secondary_value, source, status, given_at)
+SELECT 1, :browser, 'identifier', 'email', '{"a": 1}', 'push', 'open', now();
+-- fail: nor an object a value
+SELECT contact_identity.identify('push', 'browser', email => 'ann@example.org');
+ROLLBACK;
+BEGIN;
 DROP VIEW contact_identity.conflicts CASCADE;
 ALTER TABLE contact_identity.conflict ALTER via TYPE bigint USING 81985529216486895;
 INSERT INTO contact_identity.conflict (account_id, contact_id, field_type, field, secondary_value, source, via, status, given_at)
