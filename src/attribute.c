@@ -110,21 +110,32 @@ ci_canonical_json(const Jsonb *json)
 
 /*
  * Whether the text of a jsonb value is, roughly, of no more than so many
- * octets.  This has to be known before it is made: a number in it can be ten
- * thousand times as long as what is stored of it.
+ * octets, and it nests no deeper than so many arrays and objects.  This has to
+ * be known before its text is made: a number in it can be ten thousand times as
+ * long as what is stored of it, and reading a text takes stack for each level.
  */
-bool
-ci_json_is_within(const JsonbContainer *container, Size limit)
+static bool
+json_is_within(const JsonbContainer *container, Size limit, int max_depth)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(unconstify(JsonbContainer *, container));
 	JsonbIteratorToken token;
 	JsonbValue	value;
 	Size		octets = 0;
+	int			depth = 0;
 
 	while (octets <= limit && (token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
 	{
-		if (token != WJB_KEY && token != WJB_VALUE && token != WJB_ELEM)
+		if (token == WJB_BEGIN_ARRAY || token == WJB_BEGIN_OBJECT)
+		{
+			if (++depth > max_depth)
+				return false;
 			octets++;
+		}
+		else if (token == WJB_END_ARRAY || token == WJB_END_OBJECT)
+		{
+			depth--;
+			octets++;
+		}
 		else if (value.type == jbvString)
 			octets += value.val.string.len + 2;
 		else if (value.type == jbvNumeric)
@@ -139,6 +150,16 @@ ci_json_is_within(const JsonbContainer *container, Size limit)
 			octets += 4;
 	}
 	return octets <= limit;
+}
+
+/*
+ * Whether a jsonb value can be shown as it was given, where it could not be
+ * stored; else it is too large or too deep even for that.
+ */
+bool
+ci_json_is_kept(const JsonbContainer *container)
+{
+	return json_is_within(container, CI_MAX_KEPT_ATTRIBUTE_BYTES, 2 * CI_MAX_ATTRIBUTE_DEPTH);
 }
 
 /* A jsonb value as text. */
@@ -191,6 +212,17 @@ too_large(CiError *err)
 	return false;
 }
 
+/* Refuses attributes that nest more deeply than those of a contact may; always false. */
+static bool
+too_deep(CiError *err)
+{
+	err->code = CI_TOO_LARGE;
+	err->message = "attributes nest too deeply";
+	err->detail = psprintf("The value of one has up to %d arrays and objects inside each other.",
+						   CI_MAX_ATTRIBUTE_DEPTH);
+	return false;
+}
+
 /*
  * Reads the attributes of a request; JSON null asks to clear.  False, with the
  * error, where they cannot be used (RULES 0).
@@ -218,7 +250,7 @@ ci_read_attributes(const Jsonb *json, CiAttributes *attributes, CiError *err)
 		err->detail = psprintf("A contact has up to %d.", CI_MAX_ATTRIBUTES);
 		return false;
 	}
-	if (VARSIZE_ANY(json) > 2 * CI_MAX_ATTRIBUTE_BYTES)
+	if (VARSIZE_ANY(json) > CI_MAX_KEPT_ATTRIBUTE_BYTES)
 		return too_large(err);
 
 	iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &json->root));
@@ -236,8 +268,10 @@ ci_read_attributes(const Jsonb *json, CiAttributes *attributes, CiError *err)
 		}
 		attribute = ci_add_attribute(attributes, name);
 		(void) JsonbIteratorNext(&iterator, &value, true);
-		if (value.type == jbvBinary && !ci_json_is_within(value.val.binary.data, CI_MAX_ATTRIBUTE_BYTES))
-			return too_large(err);
+		if (value.type == jbvBinary &&
+			!json_is_within(value.val.binary.data, CI_MAX_ATTRIBUTE_BYTES, CI_MAX_ATTRIBUTE_DEPTH))
+			return json_is_within(value.val.binary.data, CI_MAX_ATTRIBUTE_BYTES, INT_MAX) ?
+				too_deep(err) : too_large(err);
 		set_value(attribute, &value);
 		bytes += strlen(name) + (attribute->json == NULL ? 0 : strlen(attribute->json));
 		if (bytes > CI_MAX_ATTRIBUTE_BYTES)

@@ -34,7 +34,7 @@
 #define MAX_GROWTH 4
 
 /* No more of a text that was given is kept with a rejected request. */
-#define MAX_KEPT_TEXT (2 * CI_MAX_ATTRIBUTE_BYTES)
+#define MAX_KEPT_TEXT CI_MAX_KEPT_ATTRIBUTE_BYTES
 
 static CiStatement account_exists_stmt = {
 	.sql = "SELECT 1 FROM contact_identity.account WHERE account_id OPERATOR(pg_catalog.=) $1",
@@ -179,7 +179,7 @@ describe_request(const CiCollected *collected)
 	StringInfoData out;
 
 	if (raw->attributes != NULL)
-		attributes = !ci_json_is_within(&raw->attributes->root, MAX_KEPT_TEXT) ? "\"too large\"" :
+		attributes = !ci_json_is_kept(&raw->attributes->root) ? "\"too large\"" :
 			ci_jsonb_text(raw->attributes);
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '{');

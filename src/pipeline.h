@@ -83,7 +83,7 @@ extern char *ci_attribute_times_json(const CiAttributes *attributes);
 extern char *ci_json_string(const char *string);
 extern char *ci_canonical_json(const Jsonb *json);
 extern char *ci_jsonb_text(const Jsonb *json);
-extern bool ci_json_is_within(const JsonbContainer *container, Size limit);
+extern bool ci_json_is_kept(const JsonbContainer *container);
 
 /* load.c */
 extern CiWorld *ci_load_world(const CiConfig *config, CiRequest *requests, int count);

@@ -1,7 +1,7 @@
 -- RULES 4.6 to 4.10: attributes, and the time of a call.
 BEGIN;
 \ir words.psql
-SELECT plan(178);
+SELECT plan(180);
 
 -- A contact that the shop knows, with an attribute of day 5.
 CREATE PROCEDURE known(who text, what jsonb DEFAULT '{"city": "Bonn"}', since timestamptz DEFAULT day(5)) LANGUAGE plpgsql AS $$
@@ -316,7 +316,11 @@ $$ SELECT (repeat('{"a":[', n) || '1' || repeat(']}', n))::jsonb $$;
 SELECT is(updates('fo', jsonb_build_object('deep', deep(500))), 'updated fo', '[4.7] a value a thousand levels deep');
 SELECT is(updates('fo', jsonb_build_object('deep', deep(500))), 'unchanged fo', '[4.7] is compared');
 SELECT ok(attributes_of('fo') -> 'deep' = deep(500), '[4.7] and stored as it is');
-CREATE TEMP TABLE deeper AS SELECT jsonb_build_object('deep', deep(3000)) AS a;
+SELECT throws_ok($$ SELECT updates('fo', jsonb_build_object('deep', jsonb_build_array(deep(500)))) $$, '54000', 'attributes nest too deeply',
+    '[4.7] one level more is refused');
+SELECT throws_ok($$ SELECT updates('fo', jsonb_build_object('deep', deep(5000))) $$, '54000', 'attributes nest too deeply',
+    '[4.7] as are ten thousand');
+CREATE TEMP TABLE deeper AS SELECT jsonb_build_object('deep', deep(500)) AS a;
 SET LOCAL max_stack_depth = '100kB';
 CALL known('gu');
 SELECT is(updates('gu', '{"shallow": {}}'), 'updated gu', '[4.7] with little stack a value that is not deep is no matter');
