@@ -28,10 +28,12 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/sysattr.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
@@ -53,6 +55,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/ruleutils.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -136,6 +139,7 @@ typedef struct Mapped
 	int16		length;
 	bool		by_value;
 	FmgrInfo	convert;		/* to text, or to jsonb */
+	bool		may_fail;		/* that, on values that the type has */
 } Mapped;
 
 /* What attach() was told about a table. */
@@ -320,6 +324,12 @@ look_up_column(Relation relation, Mapped *mapped, bool attaching)
 	{
 		Const	   *example = makeNullConst(attribute->atttypid, -1, InvalidOid);
 
+		/*
+		 * Types of users may have a cast to json; and json holds what jsonb
+		 * cannot.
+		 */
+		mapped->may_fail = mapped->type == JSONOID || mapped->type >= FirstNormalObjectId ||
+			OidIsValid(get_element_type(mapped->type));
 		fmgr_info(F_TO_JSONB, &mapped->convert);
 		fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(example),
 												 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL),
@@ -455,46 +465,111 @@ read_time(const Mapped *mapped, Datum value)
 	return DatumGetTimestampTz(value);
 }
 
-/* Adds an attribute to an object of jsonb; without a value it is null. */
-static void
-push_attribute(JsonbParseState **state, Mapped *mapped, Datum value, bool isnull)
+/*
+ * A value as jsonb, or NULL where it cannot be one: json takes "\u0000", and a
+ * cast of a user's may do anything.  Then *limit says whether a limit is why.
+ */
+static Jsonb *
+convert_softly(Mapped *mapped, Datum value, bool *limit)
 {
-	JsonbValue	item;
-	Jsonb	   *json;
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Jsonb	   *volatile json = NULL;
 
-	item.type = jbvString;
-	item.val.string.val = unconstify(char *, mapped->name);
-	item.val.string.len = strlen(mapped->name);
-	(void) pushJsonbValue(state, WJB_KEY, &item);
-	if (isnull)
-		item.type = jbvNull;
-	else if (mapped->type == TEXTOID || mapped->type == VARCHAROID)
-	{
-		item.val.string.val = TextDatumGetCString(value);
-		item.val.string.len = strlen(item.val.string.val);
-	}
-	else
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
 	{
 		json = DatumGetJsonbP(FunctionCall1(&mapped->convert, value));
-		if (!JsonbExtractScalar(&json->root, &item))
-		{
-			item.type = jbvBinary;
-			item.val.binary.data = &json->root;
-			item.val.binary.len = VARSIZE(json) - VARHDRSZ;
-		}
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
 	}
-	(void) pushJsonbValue(state, WJB_VALUE, &item);
+	PG_CATCH();
+	{
+		int			category = ERRCODE_TO_CATEGORY(geterrcode());
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (category != ERRCODE_DATA_EXCEPTION && category != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			ReThrowError(error);
+		*limit = category == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+		FreeErrorData(error);
+		json = NULL;
+	}
+	PG_END_TRY();
+	return json;
+}
+
+/* Says that an attribute is too large even to be looked at; always false. */
+static bool
+too_large(CiError *error, const Mapped *mapped)
+{
+	error->code = CI_TOO_LARGE;
+	error->message = psprintf("attribute \"%s\" is too large", mapped->name);
+	error->detail = psprintf("Those of a contact have up to %d bytes in all.", CI_MAX_ATTRIBUTE_BYTES);
+	return false;
+}
+
+/*
+ * A value as an item of jsonb.  False, with the error, where it cannot be one or
+ * is so large that the attributes are refused anyway; *size grows by its size.
+ */
+static bool
+read_json(Mapped *mapped, Datum value, JsonbValue *item, Size *size, CiError *error)
+{
+	bool		limit = false;
+	Jsonb	   *json;
+
+	if (mapped->length == -1)
+		*size += toast_raw_datum_size(value);
+	if (*size > CI_MAX_KEPT_ATTRIBUTE_BYTES)
+		return too_large(error, mapped);
+	if (mapped->type == TEXTOID || mapped->type == VARCHAROID)
+	{
+		item->type = jbvString;
+		item->val.string.val = TextDatumGetCString(value);
+		item->val.string.len = strlen(item->val.string.val);
+		return true;
+	}
+	json = mapped->type == JSONBOID ? DatumGetJsonbP(value) :
+		mapped->may_fail ? convert_softly(mapped, value, &limit) :
+		DatumGetJsonbP(FunctionCall1(&mapped->convert, value));
+	if (limit || (json != NULL && !ci_json_is_kept(&json->root)))
+		return too_large(error, mapped);
+	if (json == NULL)
+	{
+		error->code = CI_INVALID;
+		error->message = psprintf("value of attribute \"%s\" has no form in jsonb", mapped->name);
+		error->detail = NULL;
+		return false;
+	}
+	if (!JsonbExtractScalar(&json->root, item))
+	{
+		item->type = jbvBinary;
+		item->val.binary.data = &json->root;
+		item->val.binary.len = VARSIZE(json) - VARHDRSZ;
+	}
+	return true;
 }
 
 /*
  * Makes a request of a row.  A null, and an empty string where a handle is
  * expected, is not given; but an attribute that the old row had and the new
- * one has not is cleared.  False where the row gives nothing at all.
+ * one has not is cleared.  False where the row gives nothing at all.  An
+ * attribute that cannot be read is an error of the row.
  */
 static bool
-read_row(const Mapping *mapping, TupleTableSlot *slot, TupleTableSlot *old, CiRawRequest *raw)
+read_row(const Mapping *mapping, TupleTableSlot *slot, TupleTableSlot *old, CiRawRequest *raw,
+		 CiError *error)
 {
 	JsonbParseState *state = NULL;
+	Size		size = 0;
 	bool		gives = false;
 
 	memset(raw, 0, sizeof(CiRawRequest));
@@ -508,6 +583,8 @@ read_row(const Mapping *mapping, TupleTableSlot *slot, TupleTableSlot *old, CiRa
 		bool		isnull;
 		Datum		value = slot_getattr(slot, mapped->attnum, &isnull);
 		const char *text;
+		JsonbValue	name;
+		JsonbValue	item;
 
 		switch (mapped->purpose)
 		{
@@ -544,10 +621,17 @@ read_row(const Mapping *mapping, TupleTableSlot *slot, TupleTableSlot *old, CiRa
 					if (was_null)
 						break;
 				}
+				gives = true;
 				if (state == NULL)
 					(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-				push_attribute(&state, mapped, value, isnull);
-				gives = true;
+				item.type = jbvNull;
+				if (!isnull && !read_json(mapped, value, &item, &size, error))
+					break;
+				name.type = jbvString;
+				name.val.string.val = unconstify(char *, mapped->name);
+				name.val.string.len = strlen(mapped->name);
+				(void) pushJsonbValue(&state, WJB_KEY, &name);
+				(void) pushJsonbValue(&state, WJB_VALUE, &item);
 				break;
 		}
 	}
@@ -736,19 +820,23 @@ add_row(Run *run, TupleTableSlot *slot, TupleTableSlot *old)
 {
 	MemoryContext outer = MemoryContextSwitchTo(run->batch->context);
 	CiRawRequest raw;
+	CiCollected *collected;
+	CiError		error = {CI_OK};
 	CiCaller	caller;
 	bool		gives;
 
 	run->line++;
 	become(run->relation->rd_rel->relowner, &caller);
-	gives = read_row(&run->mapping, slot, old, &raw);
+	gives = read_row(&run->mapping, slot, old, &raw, &error);
 	ci_become_caller(&caller);
 	MemoryContextSwitchTo(outer);
 	if (!gives)
 		return;
 	if (run->nkey > 0)
 		keep_row(run, slot, run->batch->count);
-	ci_collect(run->batch, run->line, run->mapping.account_id)->raw = raw;
+	collected = ci_collect(run->batch, run->line, run->mapping.account_id);
+	collected->raw = raw;
+	collected->error = error;
 	if (ci_batch_is_full(run->batch))
 		flush_run(run);
 }
@@ -873,7 +961,11 @@ ci_attached_before_insert(PG_FUNCTION_ARGS)
 
 	begin_run(&run, data->tg_relation, data->tg_trigger->tgargs, data->tg_trigger->tgnargs, false);
 	if (run.mapping.contact_id == NULL)
-		elog(ERROR, "trigger \"%s\" names no column for the contact's id", data->tg_trigger->tgname);
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" on table \"%s\" names no column for the contact's id",
+						data->tg_trigger->tgname, RelationGetRelationName(data->tg_relation)),
+				 hint_attach_again(data->tg_relation)));
 	(void) slot_getattr(data->tg_trigslot, run.mapping.contact_id->attnum, &isnull);
 	if (isnull)
 	{
@@ -905,7 +997,7 @@ typedef struct Pairs
 /* The triggers that attach() made on some tables, but for copies of a parent's. */
 static CiStatement triggers_stmt = {
 	.sql = "SELECT pg_catalog.format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::pg_catalog.regclass),"
-	" pg_catalog.split_part(pg_catalog.encode(t.tgargs, 'escape'), '\\000', 2)"
+	" pg_catalog.split_part(pg_catalog.encode(t.tgargs, 'escape'), E'\\\\000', 2)"
 	" FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) t.tgfoid"
 	" JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace"
 	" WHERE t.tgrelid OPERATOR(pg_catalog.=) ANY ($1) AND t.tgparentid OPERATOR(pg_catalog.=) 0"

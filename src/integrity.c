@@ -290,7 +290,7 @@ static CiStatement checks[] = {
 		  " JOIN pg_proc p ON p.oid = t.tgfoid WHERE p.pronamespace = 'contact_identity'::regnamespace"
 		  " AND p.proname IN ('attached_insert', 'attached_update', 'attached_before_insert')"
 		  ") "
-		  BREACH("split_part(encode(m.tgargs, 'escape'), '\\000', 2)::integer", "8.1",
+		  BREACH("split_part(encode(m.tgargs, 'escape'), E'\\\\000', 2)::integer", "8.1",
 				 "'table ' || r.relid::regclass",
 				 "'is a partition of ' || m.tgrelid::regclass || ' and lacks its trigger ' || m.tgname"
 				 " || ': attach the table again'")

@@ -1,7 +1,7 @@
 -- RULES 8: rows of an application's own tables.
 BEGIN;
 \ir words.psql
-SELECT plan(174);
+SELECT plan(183);
 CREATE SCHEMA app;
 SET LOCAL search_path = app, words, contact_identity, public;
 SET LOCAL client_min_messages = error;
@@ -562,6 +562,36 @@ DROP TRIGGER wrong ON plain;
 CREATE TRIGGER wrong AFTER INSERT ON plain REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION attached_insert('email', 'mail');
 SELECT throws_ok('INSERT INTO plain VALUES (NULL)', '39P01', NULL, 'nor without its arguments');
 
+DROP TRIGGER wrong ON plain;
+CREATE TRIGGER wrong BEFORE INSERT ON plain FOR EACH ROW
+    EXECUTE FUNCTION attached_before_insert('account_id', '1', 'source', 'shop', 'email', 'mail');
+SELECT throws_ok('INSERT INTO plain VALUES (NULL)', '39P01', 'trigger "wrong" on table "plain" names no column for the contact''s id',
+    'nor before a row without a column for the id');
+
+-- [8.2] A value that jsonb cannot have, or no attributes may.
+CREATE TABLE documents (mail text, doc json, body text, tree jsonb, bytes bytea, made text);
+SELECT lives_ok($$ SELECT attach('documents', 'shop', email => 'mail', attributes => '{doc,body,tree,bytes}') $$, 'attached');
+SELECT lives_ok($$ INSERT INTO documents (mail, doc, made) VALUES ('doc@example.org', '{"a": "\u0000"}', 'null character'),
+                   ('doc@example.org', '"\ud800"', 'half a pair'), ('doc@example.org', '1e200000', 'too large a number') $$,
+    '[8.2] json that jsonb cannot have does not stop the statement');
+SELECT is((SELECT string_agg(DISTINCT code || ' ' || message, ', ') FROM rejected WHERE request ->> 'email' = 'doc@example.org'),
+    '22023 value of attribute "doc" has no form in jsonb', '[8.2] but is reported');
+SELECT lives_ok($$ INSERT INTO documents (mail, body, bytes) VALUES ('doc2@example.org', repeat('x', 300000000), NULL),
+                   ('doc2@example.org', NULL, convert_to(repeat('x', 150000000), 'UTF8')) $$,
+    '[8.2] nor does a text that would not fit into jsonb');
+SELECT lives_ok($$ INSERT INTO documents (mail, tree) VALUES ('doc2@example.org', (repeat('[', 14000) || repeat(']', 14000))::jsonb) $$,
+    '[8.2] nor a value that nests deeply');
+SELECT is((SELECT string_agg(code || ' ' || message, ', ' ORDER BY message) FROM rejected WHERE request ->> 'email' = 'doc2@example.org'),
+    '54000 attribute "body" is too large: Those of a contact have up to 1000000 bytes in all.,'
+    ' 54000 attribute "bytes" is too large: Those of a contact have up to 1000000 bytes in all.,'
+    ' 54000 attribute "tree" is too large: Those of a contact have up to 1000000 bytes in all.', '[8.2] and is reported');
+SELECT is(known('doc@example.org'), NULL, 'nothing of such a row is stored');
+
+-- A setting of the caller's that changes what a string means
+SET LOCAL standard_conforming_strings = off;
+SELECT lives_ok($$ SELECT detach('documents', 1) $$, 'detached, whatever a backslash means to the caller');
+
 SELECT is_empty('SELECT * FROM check_integrity()', '[9] after all of this');
+RESET standard_conforming_strings;
 SELECT finish();
 ROLLBACK;
