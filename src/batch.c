@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
@@ -339,6 +340,21 @@ ci_read_texts(CiCollected *collected, char **texts)
 	Datum		account;
 
 	collected->texts = texts;
+
+	/*
+	 * COPY verifies nothing where the encoding of the client is SQL_ASCII. Such
+	 * a text can be kept nowhere, not even with the rejected request.
+	 */
+	for (int i = 0; i < CI_TEXTS; i++)
+	{
+		if (texts[i] != NULL && !pg_verifymbstr(texts[i], strlen(texts[i]), true))
+		{
+			texts[i] = NULL;
+			refuse(&collected->error, psprintf("%s must be valid UTF-8", ci_text_names[i]), NULL);
+		}
+	}
+	if (collected->error.code != CI_OK)
+		return;
 	if (texts[CI_TEXT_ACCOUNT] != NULL)
 	{
 		if (ci_read_softly(int4in, texts[CI_TEXT_ACCOUNT], &account) && DatumGetInt32(account) > 0)
