@@ -42,6 +42,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
@@ -299,7 +300,8 @@ look_up_column(Relation relation, Mapped *mapped, bool attaching)
 	if (attribute == NULL)
 		ereport(ERROR,
 				(errcode(attaching ? ERRCODE_INVALID_PARAMETER_VALUE : ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of table \"%s\" does not exist",
+				 errmsg("column \"%.*s\" of table \"%s\" does not exist",
+						pg_mbcliplen(mapped->column, strlen(mapped->column), NAMEDATALEN - 1),
 						mapped->column, RelationGetRelationName(relation)),
 				 attaching ? 0 :
 				 errdetail("The table is attached to contact_identity, with this column as %s%s.",
@@ -1106,7 +1108,8 @@ add_attributes(Pairs *pairs, const CiConfig *config, Relation relation, ArrayTyp
 			*name++ = '\0';
 			attribute = find_column(relation, item);
 			if (attribute == NULL)
-				ci_refuse(CI_INVALID, psprintf("column \"%s\" of table \"%s\" does not exist",
+				ci_refuse(CI_INVALID, psprintf("column \"%.*s\" of table \"%s\" does not exist",
+											   pg_mbcliplen(item, strlen(item), NAMEDATALEN - 1),
 											   item, RelationGetRelationName(relation)), NULL);
 			if (*name == '\0')
 				left_out = bms_add_member(left_out, attribute->attnum - FirstLowInvalidHeapAttributeNumber);

@@ -342,8 +342,8 @@ ci_read_texts(CiCollected *collected, char **texts)
 	collected->texts = texts;
 
 	/*
-	 * COPY verifies nothing where the encoding of the client is SQL_ASCII. Such
-	 * a text can be kept nowhere, not even with the rejected request.
+	 * COPY verifies nothing where the encoding of the client is SQL_ASCII.
+	 * Such a text can be kept nowhere, not even with the rejected request.
 	 */
 	for (int i = 0; i < CI_TEXTS; i++)
 	{

@@ -429,6 +429,8 @@ ci_create_account(PG_FUNCTION_ARGS)
 		ci_refuse(CI_INVALID, "account_id must be greater than 0", NULL);
 	if (PG_ARGISNULL(1))
 		ci_refuse(CI_INVALID, "name of the account must be given", NULL);
+	if (VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(1)) > CI_MAX_NAME)
+		ci_refuse(CI_INVALID, psprintf("name of the account must be at most %d octets long", CI_MAX_NAME), NULL);
 	ci_become_owner(&caller);
 	SPI_connect();
 	ci_column_init(&blocked, TEXTOID);

@@ -17,8 +17,6 @@
 
 #include "pipeline.h"
 
-#define MAX_NAME 255			/* of an agent, in octets */
-
 /* Marks a request as one that cannot be used; always false. */
 static bool
 refuse(CiRequest *request, CiCode code, const char *message, const char *hint)
@@ -194,9 +192,9 @@ read_actor(const CiRawRequest *raw, CiRequest *request)
 {
 	if (raw->actor == NULL || raw->actor[strspn(raw->actor, " \t\r\n")] == '\0')
 		return true;
-	if (strlen(raw->actor) > MAX_NAME)
+	if (strlen(raw->actor) > CI_MAX_NAME)
 		return refuse(request, CI_INVALID,
-					  psprintf("name of the agent must be at most %d octets long", MAX_NAME), NULL);
+					  psprintf("name of the agent must be at most %d octets long", CI_MAX_NAME), NULL);
 	request->actor = raw->actor;
 	return true;
 }

@@ -793,13 +793,31 @@ attribute_size(const CiAttribute *attribute)
 }
 
 /*
+ * Whether what a contact holds fits into the record of its merge, a jsonb; that
+ * is roughly the octets of its identifiers and keys and 200 for each.
+ */
+static bool
+check_merge_limit(CiRequest *request, const CiContact *ended)
+{
+	Size		octets = 0;
+
+	for (const CiIdentifier *item = ended->identifiers; item != NULL; item = item->next)
+		octets += strlen(item->value) + (item->now.given == NULL ? 0 : strlen(item->now.given)) + 200;
+	if (octets > CI_MAX_MERGE_BYTES)
+		return fail(request, CI_TOO_LARGE, "contact holds too much to be merged",
+					psprintf("Its identifiers and keys may have %d bytes in all, with 200 more for each.", CI_MAX_MERGE_BYTES),
+					"Detach keys that are not used any more with logout().");
+	return true;
+}
+
+/*
  * Limits that a merge or new attributes could pass, of two values of a name
  * the larger being counted.  A contact that is past them already is refused
  * nothing that does not make it larger.
  */
 static bool
-check_attribute_limits(CiRequest *request, const CiContact *contact,
-					   const CiContact *brings)
+check_limits(CiRequest *request, const CiContact *contact,
+			 const CiContact *brings)
 {
 	const CiAttributes *sets[] = {
 		contact == NULL ? NULL : &contact->attributes,
@@ -811,6 +829,8 @@ check_attribute_limits(CiRequest *request, const CiContact *contact,
 	Size		added_bytes = 0;
 	Size		bytes = 0;
 
+	if (brings != NULL && !check_merge_limit(request, brings))
+		return false;
 	for (int i = 0; i < lengthof(sets); i++)
 	{
 		for (int j = 0; sets[i] != NULL && j < sets[i]->count; j++)
@@ -990,8 +1010,8 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 	else
 		target = choose_target(world, request, named, k, login);
 	if (!check_refusal(world, request, target) || !check_removal(request, target) ||
-		!check_attribute_limits(request, target,
-								k != NULL && k->state == CI_ANONYMOUS && k != target ? k : NULL))
+		!check_limits(request, target,
+					  k != NULL && k->state == CI_ANONYMOUS && k != target ? k : NULL))
 		return false;
 	set_time(world, request, newest_compared(world, request, key, k, target));
 	was_identified = target != NULL && target->state == CI_IDENTIFIED;
@@ -1728,7 +1748,7 @@ merge(CiWorld *world, CiRequest *request, CiResult *result)
 					"an identified contact cannot be merged into an anonymous one", NULL,
 					psprintf("Swap them: merge(" INT64_FORMAT ", " INT64_FORMAT ", ...).",
 							 loser->id, survivor->id));
-	if (!check_attribute_limits(request, survivor, loser))
+	if (!check_limits(request, survivor, loser))
 		return false;
 	set_time(world, request, CI_NO_TIME);
 

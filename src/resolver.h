@@ -25,6 +25,8 @@ typedef int64 CiTime;			/* microseconds, as TimestampTz */
 #define CI_MAX_ATTRIBUTE_BYTES	1000000 /* of one contact, names included */
 #define CI_MAX_ATTRIBUTE_DEPTH	1000	/* of nested arrays and objects */
 #define CI_MAX_KEPT_ATTRIBUTE_BYTES (2 * CI_MAX_ATTRIBUTE_BYTES)	/* more is not looked at */
+#define CI_MAX_MERGE_BYTES		250000000	/* of what a merged contact holds */
+#define CI_MAX_NAME				255 /* of an agent, or of an account */
 #define CI_MAX_EXT_ID			255
 #define CI_MAX_KEY				2000
 
