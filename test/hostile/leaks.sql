@@ -73,7 +73,7 @@ BEGIN
         FOR i IN 1 .. greatest(calls / 11, 1) LOOP
             n := n + 1;
             PERFORM leaks.call(kind, n);
-            IF n % 200 = 0 THEN
+            IF n % 50 = 0 THEN
                 COMMIT;
             END IF;
         END LOOP;
