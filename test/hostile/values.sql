@@ -27,6 +27,7 @@ BEGIN
     PERFORM hostile.add('boolean', 'NULL', 'true', 'false');
     PERFORM hostile.add('timestamp with time zone', 'NULL', $$'infinity'$$, $$'-infinity'$$, $$'4714-11-24 00:00:00+00 BC'$$,
         $$'294276-12-31 23:59:59.999999+00'$$, $$'1970-01-01'$$, $$'0001-01-01'$$, $$'1999-12-31 23:59:59.999999+00'$$, 'now()');
+    PERFORM hostile.add('interval', 'NULL', $$'0'$$, $$'-1 year'$$, $$'178000000 years'$$, $$'-178000000 years'$$, $$'1 microsecond'$$);
     PERFORM hostile.add('text[]', 'NULL', $$'{}'$$, $$'{NULL}'$$, $$'{zqx}'$$, $$'{{city,email},{key,NULL}}'$$, $$'{*}'$$, $$'{*,city=}'$$, $$'{town=city}'$$,
         $$'{city,city}'$$, $$'{a=b=c}'$$, $$'{=}'$$, $$'{""}'$$, $$'[5:6]={city,email}'$$, $$'{email=city}'$$, $$'{ctid}'$$, $$'{tableoid}'$$,
         $$array_fill('city'::text, '{5000}')$$, $$ARRAY[repeat('zqx', 1000)]$$);
@@ -70,7 +71,8 @@ INSERT INTO hostile.base VALUES
     ('attach', 'via', 'NULL'), ('attach', 'occurred_at', $$'changed'$$), ('attach', 'contact_id', 'NULL'), ('attach', 'verified', 'false'),
     ('attach', 'via_column', 'NULL'), ('attach', 'on_error', $$'report'$$), ('attach', 'take_in', 'true'),
     ('import', 'query', $$'SELECT no AS request_id, email FROM hostile.orders'$$), ('import', 'source', $$'shop'$$), ('import', 'job', 'NULL'),
-    ('cancel_import', 'job', '1');
+    ('cancel_import', 'job', '1'), ('unmerge', 'loser', '5'), (NULL, 'suppress', 'true'), (NULL, 'a', '1'), (NULL, 'b', '2'), (NULL, 'lifted', 'false'),
+    ('preview_identify', 'contact_id', 'NULL'), ('preview_identify', 'key', 'NULL'), (NULL, 'older_than', $$'1 year'$$);
 
 -- Tables that the extension has to do with, ordinary and odd.
 CREATE TABLE hostile.orders (no integer PRIMARY KEY, email text, city text, contact_id bigint, changed timestamptz, payload jsonb);
