@@ -1222,6 +1222,7 @@ apply_erasure(CiWorld *world)
 	ci_run(&erase_conflicts_stmt, values, NULL, false);
 	ci_run(&erase_events_stmt, values, NULL, false);
 	ci_run(&erase_merges_stmt, values, NULL, false);
+	ci_forget_followed(world->config, values[1]);
 }
 
 /* ---- Counts ---- */
@@ -1340,7 +1341,7 @@ ci_apply_world(CiWorld *world)
 	static void (*const steps[]) (CiWorld *) =
 	{
 		apply_contacts, apply_identifiers, apply_conflicts, apply_reach, apply_merges, apply_events,
-		apply_erasure, apply_counts
+		apply_erasure, apply_counts, ci_follow_merges
 	};
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity apply",
 												  ALLOCSET_DEFAULT_SIZES);

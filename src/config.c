@@ -90,6 +90,14 @@ static CiStatement declared_stmt = {
 	.argtypes = {INT4OID}
 };
 
+static CiStatement followed_stmt = {
+	.sql = "SELECT relation::pg_catalog.oid::pg_catalog.int8, column_name"
+	" FROM contact_identity.followed WHERE account_id OPERATOR(pg_catalog.=) $1 ORDER BY relation, column_name",
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {INT4OID}
+};
+
 static CiStatement blocked_stmt = {
 	.sql = "SELECT value"
 	" FROM contact_identity.blocked_value WHERE account_id OPERATOR(pg_catalog.=) $1 ORDER BY value",
@@ -287,6 +295,26 @@ read_declared(CiConfig *config, Datum account)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* [10.8] The columns that merges re-point; tables from before 1.1.0 have none. */
+static void
+read_followed(CiConfig *config, Datum account)
+{
+	uint64		count;
+
+	config->follows = OidIsValid(ci_table("followed_row", true));
+	if (!config->follows)
+		return;
+	count = ci_run(&followed_stmt, &account, NULL, true);
+	config->followed = palloc0(sizeof(CiFollowed) * Max(count, 1));
+	config->nfollowed = (int) count;
+	for (uint64 i = 0; i < count; i++)
+	{
+		config->followed[i].relation = (Oid) ci_get_int64(SPI_tuptable->vals[i], 1);
+		config->followed[i].column = ci_get_text(SPI_tuptable->vals[i], 2);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
 static HTAB *
 read_blocked(Datum account)
 {
@@ -338,6 +366,7 @@ read_account(AccountEntry *entry, int account_id)
 	read_vias(config, account);
 	read_lists(config, account);
 	read_declared(config, account);
+	read_followed(config, account);
 	config->is_blocked = is_blocked;
 	config->blocked_arg = read_blocked(account);
 	PopActiveSnapshot();

@@ -117,6 +117,13 @@ typedef struct CiDeclared
 	int			nchoices;
 } CiDeclared;
 
+/* A column of an application's table that merges re-point (RULES 10.8). */
+typedef struct CiFollowed
+{
+	Oid			relation;
+	const char *column;
+} CiFollowed;
+
 /* One account's configuration. */
 typedef struct CiConfig
 {
@@ -131,6 +138,9 @@ typedef struct CiConfig
 	int			nlists;
 	CiDeclared *declared;		/* sorted by name; none: all are taken */
 	int			ndeclared;
+	CiFollowed *followed;		/* columns of the application's [10.8] */
+	int			nfollowed;
+	bool		follows;		/* there are the tables for it */
 	bool		(*is_blocked) (void *arg, const char *folded);
 	void	   *blocked_arg;
 } CiConfig;

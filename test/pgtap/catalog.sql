@@ -27,8 +27,8 @@ SELECT set_eq($$
     SELECT proname::text FROM ours
     WHERE lanname IN ('c', 'plpgsql') AND prokind <> 'p'
       AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)$$,
-    ARRAY['attach', 'attached_insert', 'attached_update', 'attached_before_insert'],
-    'every C and PL/pgSQL function sets search_path to pg_catalog and, last, pg_temp, but for four');
+    ARRAY['attach', 'attached_insert', 'attached_update', 'attached_before_insert', 'follow'],
+    'every C and PL/pgSQL function sets search_path to pg_catalog and, last, pg_temp, but for five');
 SELECT is_empty($$
     SELECT routine FROM ours o WHERE lanname = 'sql' AND NOT EXISTS (
         SELECT FROM pg_proc p WHERE p.oid = o.oid AND p.prosqlbody IS NOT NULL)$$,
@@ -49,7 +49,7 @@ SELECT is_empty($$
 CREATE TEMP VIEW reader AS
 SELECT * FROM ours
 WHERE proname IN ('resolve', 'find', 'contact_panel', 'readable_accounts', 'check_integrity', 'normalize',
-                  'contact_as_of', 'owner_as_of');
+                  'contact_as_of', 'owner_as_of', 'unfollowed_references');
 SELECT cmp_ok((SELECT count(*)::integer FROM reader), '>=', 6, 'there are reading functions');
 SELECT is_empty($$ SELECT routine, provolatile FROM reader WHERE provolatile <> 's' $$,
     'reading functions are STABLE');
@@ -147,7 +147,8 @@ SELECT is_empty($$
 SELECT is_empty($$
     SELECT r.relname, t.tgname FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid
     WHERE NOT t.tgisinternal AND r.relkind <> 'v'
-      AND r.relname NOT IN ('account', 'identifier_kind', 'list', 'source', 'source_via', 'blocked_value', 'attribute')$$,
+      AND r.relname NOT IN ('account', 'identifier_kind', 'list', 'source', 'source_via', 'blocked_value', 'attribute',
+                            'followed')$$,
     'and have no triggers, but for the settings');
 SELECT set_eq($$
     SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = 'contact_identity.identifier'::regclass
