@@ -432,11 +432,14 @@ is_ours(const Trigger *trigger)
 	return name != NULL && strcmp(name, "followed_truncate") == 0;
 }
 
-/* The trigger that follow() made for a column and an account, or NULL. */
+/*
+ * The trigger that follow() made for a column and an account, or NULL; a copy,
+ * since looking into the catalogs may renew what is kept of the table.
+ */
 static const Trigger *
 find_trigger(Relation relation, int account_id, const char *column)
 {
-	const TriggerDesc *triggers = relation->trigdesc;
+	const TriggerDesc *triggers = CopyTriggerDesc(relation->trigdesc);
 
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
@@ -566,6 +569,8 @@ open_followed(int account_id, Oid table, const char *column, Followed *followed)
 {
 	const Trigger *trigger;
 	Form_pg_attribute attribute;
+	Oid			type = InvalidOid;
+	AttrNumber	attnum = InvalidAttrNumber;
 	const char *problem = NULL;
 	bool		finds;
 
@@ -577,9 +582,14 @@ open_followed(int account_id, Oid table, const char *column, Followed *followed)
 	followed->column = column;
 	trigger = find_trigger(followed->relation, account_id, column);
 	attribute = find_column(followed->relation, column);
+	if (attribute != NULL)
+	{
+		type = attribute->atttypid;
+		attnum = attribute->attnum;
+	}
 	if (trigger == NULL)
 		problem = "Its trigger that follow() made is gone.";
-	else if (attribute == NULL || (attribute->atttypid != INT8OID && attribute->atttypid != INT4OID))
+	else if (type != INT8OID && type != INT4OID)
 		problem = "The column is gone, or has another type.";
 	else
 		problem = read_key(followed);
@@ -596,8 +606,8 @@ open_followed(int account_id, Oid table, const char *column, Followed *followed)
 		return false;
 	}
 	followed->search_path = trigger->tgargs[5];
-	followed->type = attribute->atttypid == INT8OID ? "pg_catalog.int8" : "pg_catalog.int4";
-	look_at_indexes(followed->relation, attribute->attnum, &finds, &followed->may_collide);
+	followed->type = type == INT8OID ? "pg_catalog.int8" : "pg_catalog.int4";
+	look_at_indexes(followed->relation, attnum, &finds, &followed->may_collide);
 	read_constraints(followed);
 	return true;
 }
@@ -1153,48 +1163,54 @@ read_moves(int account_id, CiColumn *ids, Moves *moves)
 	return true;
 }
 
-/* Re-points all rows of a column that name ended contacts. */
+/*
+ * Re-points all rows of a column that name ended contacts.  The contacts that
+ * it names are read through a cursor, so that a table without an index is read
+ * once.
+ */
 static uint64
 catch_up(Followed *followed)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity rows",
 												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext outer = MemoryContextSwitchTo(context);
+	MemoryContext outer = CurrentMemoryContext;
 	char	   *column = psprintf("t.%s", quote_identifier(followed->column));
-	int64		last = PG_INT64_MIN;
+	char	   *sql = psprintf("SELECT DISTINCT %s::pg_catalog.int8 FROM %s AS t WHERE %s IS NOT NULL",
+							   column, from_table(followed->relation), column);
 	uint64		repointed = 0;
-	StringInfoData sql;
+	uint64		count;
+	SPIPlanPtr	plan;
+	Portal		portal;
+	Guise		guise;
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT DISTINCT %s::pg_catalog.int8 FROM %s AS t"
-					 " WHERE %s OPERATOR(pg_catalog.>) $1 ORDER BY 1 LIMIT %d",
-					 column, from_table(followed->relation), column, ROWS_AT_ONCE);
-	for (;;)
+	begin_guise(followed, &guise);
+	plan = SPI_prepare(sql, 0, NULL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare returned %s for: %s", SPI_result_code_string(SPI_result), sql);
+	portal = SPI_cursor_open(NULL, plan, NULL, NULL, false);
+	end_guise(followed, &guise);
+	do
 	{
-		MemoryContext round = AllocSetContextCreate(context, "contact_identity round", ALLOCSET_DEFAULT_SIZES);
-		Oid			type = INT8OID;
-		Datum		value = Int64GetDatum(last);
 		CiColumn	ids;
-		uint64		count;
 		Moves		moves;
 
-		MemoryContextSwitchTo(round);
-		count = run_as_owner(followed, sql.data, 1, &type, &value, SPI_OK_SELECT);
+		CHECK_FOR_INTERRUPTS();
+		begin_guise(followed, &guise);
+		SPI_cursor_fetch(portal, true, ROWS_AT_ONCE);
+		count = SPI_processed;
+		MemoryContextSwitchTo(context);
 		ci_column_init(&ids, INT8OID);
 		for (uint64 i = 0; i < count; i++)
-		{
-			last = ci_get_int64(SPI_tuptable->vals[i], 1);
-			ci_column_add_int64(&ids, last);
-		}
+			ci_column_add_int64(&ids, ci_get_int64(SPI_tuptable->vals[i], 1));
 		SPI_freetuptable(SPI_tuptable);
+		end_guise(followed, &guise);
 		if (count > 0 && read_moves(followed->account_id, &ids, &moves))
 			repointed += repoint_column(followed, &moves);
-		MemoryContextSwitchTo(context);
-		MemoryContextDelete(round);
-		if (count < ROWS_AT_ONCE)
-			break;
-	}
-	MemoryContextSwitchTo(outer);
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(context);
+	} while (count > 0);
+	SPI_cursor_close(portal);
+	SPI_freeplan(plan);
 	MemoryContextDelete(context);
 	return repointed;
 }

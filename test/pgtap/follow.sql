@@ -1,7 +1,7 @@
 -- RULES 10.8: columns of an application's own tables that hold ids of contacts.
 BEGIN;
 \ir words.psql
-SELECT plan(102);
+SELECT plan(109);
 CREATE SCHEMA app;
 SET LOCAL search_path = app, words, contact_identity, public;
 SET LOCAL client_min_messages = error;
@@ -188,6 +188,27 @@ SELECT is(repoint_followed(), 1::bigint, '[10.8] once the rows are one, it is re
 SELECT is(names('SELECT contact_id FROM subscribed ORDER BY newsletter, contact_id'), 'uma uma u2 uma', '[10.8] as if it had been at once');
 SELECT is((SELECT count(*) FROM followed_row WHERE relation = 'subscribed'::regclass), 3::bigint, '[10.8] and remembered');
 SELECT is(repoint_followed(), 0::bigint, '[10.8] again: nothing is left');
+-- Rows from before, which name contacts that ended one after another
+CALL visits('q1'); CALL given('qa', identify('shop', email => 'qa@example.org')); CALL given('qb', identify('shop', email => 'qb@example.org'));
+CALL login('q1', 'qa@example.org');
+CALL done(merge(id('qb'), id('qa'), 'agent'));
+CREATE TABLE late (no integer PRIMARY KEY, contact_id bigint);
+INSERT INTO late VALUES (1, id('q1')), (2, id('qa')), (3, id('qb')), (4, NULL);
+SELECT is(follow('late', 'contact_id'), true, '[10.8] a table whose rows are older than its being followed');
+SELECT is(names('SELECT contact_id FROM late ORDER BY no'), 'q1 qa qb -', '[10.8] follow() writes nothing');
+SELECT is(repoint_followed(), 2::bigint, '[10.8] rows are re-pointed when that is asked for');
+SELECT is(names('SELECT contact_id FROM late ORDER BY no'), 'qb qb qb -', '[10.8] to the last survivor');
+SELECT is((SELECT string_agg(name_of(m.merged_id) || ' ' || (r.key ->> 'no'), ', ' ORDER BY m.merge_id, r.row_id)
+           FROM followed_row r JOIN merge m USING (account_id, merge_id) WHERE r.relation = 'late'::regclass),
+    'q1 1, qa 1, qa 2', '[10.8] and remembered for each step');
+\if :no_unmerge
+SELECT skip('unmerge is not there', 2);
+\else
+SELECT unmerge(id('qa'), 'agent') AS ignored \gset
+SELECT is(names('SELECT contact_id FROM late ORDER BY no'), 'qa qa qb -', '[10.8] so that they go back step by step');
+SELECT unmerge(id('q1'), 'agent') AS ignored \gset
+SELECT is(names('SELECT contact_id FROM late ORDER BY no'), 'q1 qa qb -', '[10.8] to where they were');
+\endif
 -- Deferred constraints are checked at once, and are deferred again.
 CREATE TABLE refers (no integer PRIMARY KEY, account_id integer DEFAULT 1, contact_id bigint, seat integer,
     FOREIGN KEY (account_id, contact_id) REFERENCES contact DEFERRABLE INITIALLY DEFERRED,
@@ -260,7 +281,7 @@ ROLLBACK TO whole;
 CREATE OR REPLACE FUNCTION shop.note() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN PERFORM set_config('search_path', 'shop', false), set_config('contact_identity.account_id', '7', false); RETURN NEW; END $$;
 CALL login('w2', 'uma@example.org');
-SELECT is(current_setting('search_path') || current_setting('contact_identity.account_id'), 'app, words, contact_identity, public1',
+SELECT is(current_setting('search_path') || ' ' || current_setting('contact_identity.account_id'), 'app, words, contact_identity, public 1',
     '[10.8] nor leave settings behind');
 SELECT is(names('SELECT contact_id FROM shop.carts ORDER BY no'), 'uma uma w3', '[10.8] which is no error');
 ROLLBACK TO whole;
