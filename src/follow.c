@@ -60,6 +60,7 @@ PG_FUNCTION_INFO_V1(ci_unfollow);
 PG_FUNCTION_INFO_V1(ci_followed_truncate);
 PG_FUNCTION_INFO_V1(ci_repoint_followed);
 PG_FUNCTION_INFO_V1(ci_unfollowed_references);
+PG_FUNCTION_INFO_V1(ci_named_contacts);
 
 #define TRIGGER_NAME "contact_identity_follow"
 #define MANY_ROWS_TO_SCAN 1000000
@@ -246,6 +247,24 @@ static CiStatement steps_stmt = {
 	.free_plan = true
 };
 
+/* The foreign keys to contacts: k, and their column a of contact ids. */
+#define FOREIGN_KEYS \
+	" FROM pg_catalog.pg_constraint k" \
+	" CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey)) AS p (own, other)" \
+	" JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) k.conrelid" \
+	" AND a.attnum OPERATOR(pg_catalog.=) p.own" \
+	" JOIN pg_catalog.pg_attribute c ON c.attrelid OPERATOR(pg_catalog.=) k.confrelid" \
+	" AND c.attnum OPERATOR(pg_catalog.=) p.other" \
+	" WHERE k.contype OPERATOR(pg_catalog.=) 'f' AND k.conparentid OPERATOR(pg_catalog.=) 0" \
+	" AND k.confrelid OPERATOR(pg_catalog.=) 'contact_identity.contact'::pg_catalog.regclass" \
+	" AND c.attname OPERATOR(pg_catalog.=) 'contact_id'"
+
+static CiStatement references_stmt = {
+	.sql = "SELECT DISTINCT k.conrelid::pg_catalog.int8, a.attname::pg_catalog.text" FOREIGN_KEYS " ORDER BY 1, 2",
+	.expected = SPI_OK_SELECT,
+	.free_plan = true
+};
+
 /* An argument of a trigger, as the catalog has it. */
 #define ARGUMENT(text) \
 	"pg_catalog.convert_to(" text ", 'UTF8') OPERATOR(pg_catalog.||) '\\x00'::pg_catalog.bytea"
@@ -254,15 +273,7 @@ static CiStatement steps_stmt = {
 static CiStatement unfollowed_stmt = {
 	.sql = "SELECT k.conrelid::pg_catalog.regclass, a.attname::pg_catalog.text, k.conname::pg_catalog.text,"
 	" 'a foreign key to contacts that is not followed'"
-	" FROM pg_catalog.pg_constraint k"
-	" CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey)) AS p (own, other)"
-	" JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) k.conrelid"
-	" AND a.attnum OPERATOR(pg_catalog.=) p.own"
-	" JOIN pg_catalog.pg_attribute c ON c.attrelid OPERATOR(pg_catalog.=) k.confrelid"
-	" AND c.attnum OPERATOR(pg_catalog.=) p.other"
-	" WHERE k.contype OPERATOR(pg_catalog.=) 'f' AND k.conparentid OPERATOR(pg_catalog.=) 0"
-	" AND k.confrelid OPERATOR(pg_catalog.=) 'contact_identity.contact'::pg_catalog.regclass"
-	" AND c.attname OPERATOR(pg_catalog.=) 'contact_id' AND NOT EXISTS"
+	FOREIGN_KEYS " AND NOT EXISTS"
 	" (SELECT FROM contact_identity.followed f WHERE f.account_id OPERATOR(pg_catalog.=) $1"
 	" AND f.relation OPERATOR(pg_catalog.=) k.conrelid"
 	" AND f.column_name OPERATOR(pg_catalog.=) a.attname::pg_catalog.text)"
@@ -1236,6 +1247,100 @@ ci_repoint_followed(PG_FUNCTION_ARGS)
 	ci_end_call(&call);
 	MemoryContextDelete(call.context);
 	PG_RETURN_INT64((int64) repointed);
+}
+
+/* ---- whom the application names ---- */
+
+/* Adds those of some contacts that a column names; its table is open. */
+static void
+find_named(Followed *followed, Datum ids, CiColumn *named)
+{
+	Oid			type = INT8ARRAYOID;
+	char	   *sql = psprintf("SELECT DISTINCT u.id FROM pg_catalog.unnest($1) AS u (id) WHERE EXISTS"
+							   " (SELECT FROM %s AS t WHERE t.%s OPERATOR(pg_catalog.=) u.id)",
+							   from_table(followed->relation), quote_identifier(followed->column));
+	uint64		count = run_as_owner(followed, sql, 1, &type, &ids, SPI_OK_SELECT);
+
+	for (uint64 i = 0; i < count; i++)
+		ci_column_add_int64(named, ci_get_int64(SPI_tuptable->vals[i], 1));
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * [10.7] Those of some contacts, given as an array, that a followed column or a
+ * foreign key names, in any account; maybe more than once.  SPI must be
+ * connected and the owner be the current user.  Whoever then removes the
+ * others has locked them before, FOR UPDATE, since that is what a new row
+ * with a foreign key waits for.
+ */
+void
+ci_find_named_contacts(const CiConfig *config, Datum ids, CiColumn *named)
+{
+	SPITupleTable *references;
+	uint64		count;
+
+	for (int i = 0; i < config->nfollowed; i++)
+	{
+		Followed	followed;
+
+		if (!open_followed(config->account_id, config->followed[i].relation, config->followed[i].column, &followed))
+			continue;
+		find_named(&followed, ids, named);
+		relation_close(followed.relation, NoLock);
+	}
+
+	count = ci_run(&references_stmt, NULL, NULL, false);
+	references = SPI_tuptable;
+	for (uint64 i = 0; i < count; i++)
+	{
+		Followed	followed = {.search_path = "pg_catalog, pg_temp"};
+
+		SPI_tuptable = references;
+		followed.column = ci_get_text(references->vals[i], 2);
+		followed.relation = try_relation_open((Oid) ci_get_int64(references->vals[i], 1), AccessShareLock);
+		if (followed.relation == NULL)
+			continue;
+		find_named(&followed, ids, named);
+		relation_close(followed.relation, NoLock);
+	}
+	SPI_freetuptable(references);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		x = DatumGetInt64(*(const Datum *) a);
+	int64		y = DatumGetInt64(*(const Datum *) b);
+
+	return x < y ? -1 : x > y;
+}
+
+/* named_contacts(contact_ids, account_id) */
+Datum
+ci_named_contacts(PG_FUNCTION_ARGS)
+{
+	CiCall		call;
+	CiColumn	named;
+	CiColumn	once;
+	Datum		result;
+
+	ci_begin_call(&call, ci_account_argument(fcinfo, 1));
+	ci_column_init(&named, INT8OID);
+	ci_column_init(&once, INT8OID);
+	if (!PG_ARGISNULL(0))
+		ci_find_named_contacts(call.config, PG_GETARG_DATUM(0), &named);
+	if (named.count > 0)
+		qsort(named.values, named.count, sizeof(Datum), compare_ids);
+	for (int i = 0; i < named.count; i++)
+	{
+		if (i == 0 || compare_ids(&named.values[i], &named.values[i - 1]) != 0)
+			ci_column_add(&once, named.values[i], false);
+	}
+	MemoryContextSwitchTo(call.row_context);
+	result = ci_column_array(&once);
+	ci_end_call(&call);
+	MemoryContextDelete(call.context);
+	PG_RETURN_DATUM(result);
 }
 
 /* ---- follow() and unfollow() ---- */

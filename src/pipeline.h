@@ -97,6 +97,7 @@ extern int	ci_count_claims(const CiWorld *world);
 /* follow.c: columns of the application's that name contacts [10.8] */
 extern void ci_follow_merges(CiWorld *world);
 extern void ci_unfollow_merge(const CiConfig *config, int64 merge_id, int64 ended, int64 survivor);
+extern void ci_find_named_contacts(const CiConfig *config, Datum ids, CiColumn *named);
 extern void ci_forget_followed(const CiConfig *config, Datum contacts);
 
 /* pipeline.c */

@@ -32,6 +32,13 @@ AS 'MODULE_PATHNAME', 'ci_unfollowed_references';
 COMMENT ON FUNCTION contact_identity.unfollowed_references(integer) IS
     'Foreign keys to contacts that no follow() covers, and followed columns that are gone (RULES 10.8).';
 
+CREATE FUNCTION contact_identity.named_contacts(
+    contact_ids bigint[], account_id integer DEFAULT NULL) RETURNS bigint[]
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_named_contacts';
+COMMENT ON FUNCTION contact_identity.named_contacts(bigint[], integer) IS
+    'Those of some contacts that a row of yours names, in a followed column or by a foreign key (RULES 10.7); in order of id.';
+
 CREATE FUNCTION contact_identity.followed_truncate() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ci_followed_truncate';

@@ -1,7 +1,7 @@
 -- RULES 10.8: columns of an application's own tables that hold ids of contacts.
 BEGIN;
 \ir words.psql
-SELECT plan(109);
+SELECT plan(112);
 CREATE SCHEMA app;
 SET LOCAL search_path = app, words, contact_identity, public;
 SET LOCAL client_min_messages = error;
@@ -361,6 +361,16 @@ CALL done(identify('push', 'y1', email => 'uma@example.org', account_id => 2));
 SELECT is((SELECT contact_id FROM orders WHERE no = 40), :y2::bigint, '[10.8] which have ids of their own');
 SELECT is(unfollow('orders', 'contact_id', account_id => 2), true, '[10.8] and are given up one by one');
 SELECT is((SELECT count(*) FROM followed WHERE relation = 'orders'::regclass), 1::bigint, '[10.8] account 1 is followed as before');
+-- Whom the application names, for who removes contacts
+CREATE TABLE by_key (no integer PRIMARY KEY, account_id integer DEFAULT 1, contact_id bigint, FOREIGN KEY (account_id, contact_id) REFERENCES contact);
+CALL visits('n1'); CALL visits('n2'); CALL visits('n3'); CALL visits('n4'); CALL visits('n5');
+SELECT is(named_contacts(ARRAY[id('n1'), id('n2'), id('n3'), id('n4'), id('n5')]), '{}', '[10.7] contacts that nobody names');
+INSERT INTO orders VALUES (50, id('n1')), (51, id('n3'));
+INSERT INTO by_key VALUES (1, 1, id('n2')), (2, 1, id('n3'));
+INSERT INTO shop.carts VALUES (50, id('n5'));
+SELECT is(names($$SELECT unnest(named_contacts(ARRAY[id('n3'), id('n2'), NULL, -1, id('n1'), id('n4'), id('n5'), id('n3')]))$$),
+    'n1 n2 n3 n5', '[10.7] those that a followed column or a foreign key names, whatever policies hide');
+SELECT is(named_contacts(NULL), '{}', '[10.7] of none, none');
 -- Erased
 CREATE TABLE mails (address text PRIMARY KEY, contact_id bigint);
 SELECT follow('mails', 'contact_id') AS ignored \gset
