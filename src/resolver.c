@@ -17,12 +17,9 @@
 
 #include "resolver.h"
 
-static bool fail(CiRequest *request, CiCode code, const char *message,
-				 const char *detail, const char *hint);
 static CiConflict new_conflict(CiWorld *world, CiFieldType type, const char *field, CiTime given_at);
 static bool meet_conflict(CiWorld *world, CiContact *contact, const CiConflict *template);
 static void open_conflict(CiWorld *world, CiContact *contact, const CiConflict *template);
-static void settle_conflict(CiWorld *world, CiConflict *conflict, CiStatus status);
 static void forget_equal_conflicts(CiWorld *world, CiContact *contact,
 								   CiFieldType type, const char *field,
 								   const char *canonical);
@@ -32,9 +29,9 @@ static CiMerge *merge_contacts(CiWorld *world, CiContact *survivor, CiContact *e
 /* ---- Small words that the rules are said in ---- */
 
 /* Refuses a request; always false, for the caller to return. */
-static bool
-fail(CiRequest *request, CiCode code, const char *message,
-	 const char *detail, const char *hint)
+bool
+ci_fail_request(CiRequest *request, CiCode code, const char *message,
+				const char *detail, const char *hint)
 {
 	request->error.code = code;
 	request->error.message = message;
@@ -44,8 +41,8 @@ fail(CiRequest *request, CiCode code, const char *message,
 }
 
 /* [6.3] The live contact that an id leads to, or NULL. */
-static CiContact *
-live_contact(CiWorld *world, int64 contact_id)
+CiContact *
+ci_live_contact(CiWorld *world, int64 contact_id)
 {
 	CiContact  *contact = ci_world_contact(world, contact_id);
 
@@ -55,21 +52,21 @@ live_contact(CiWorld *world, int64 contact_id)
 }
 
 /* As live_contact, refusing the request where there is none. */
-static CiContact *
-require_contact(CiWorld *world, CiRequest *request, int64 contact_id)
+CiContact *
+ci_require_contact(CiWorld *world, CiRequest *request, int64 contact_id)
 {
-	CiContact  *contact = live_contact(world, contact_id);
+	CiContact  *contact = ci_live_contact(world, contact_id);
 
 	if (contact == NULL)
-		fail(request, CI_NOT_FOUND,
-			 psprintf("contact " INT64_FORMAT " does not exist", contact_id),
-			 NULL, "It was never there in this account, or was erased.");
+		ci_fail_request(request, CI_NOT_FOUND,
+						psprintf("contact " INT64_FORMAT " does not exist", contact_id),
+						NULL, "It was never there in this account, or was erased.");
 	return contact;
 }
 
 /* Room for one more in an array that doubles, from eight on. */
-static void *
-grow(void *items, int count, Size size)
+void *
+ci_grow(void *items, int count, Size size)
 {
 	if (items == NULL)
 		return palloc(8 * size);
@@ -89,13 +86,13 @@ ignore(CiWorld *world, const char *field)
 		if (strcmp(result->ignored[i], field) == 0)
 			return;
 	}
-	result->ignored = grow(result->ignored, result->nignored, sizeof(char *));
+	result->ignored = ci_grow(result->ignored, result->nignored, sizeof(char *));
 	result->ignored[result->nignored++] = field;
 }
 
 /* [4.17] Names an open conflict in the result, once. */
-static void
-report_conflict(CiWorld *world, CiConflict *conflict)
+void
+ci_report_conflict(CiWorld *world, CiConflict *conflict)
 {
 	CiResult   *result = world->result;
 
@@ -104,7 +101,7 @@ report_conflict(CiWorld *world, CiConflict *conflict)
 		if (result->conflicts[i] == conflict)
 			return;
 	}
-	result->conflicts = grow(result->conflicts, result->nconflicts, sizeof(CiConflict *));
+	result->conflicts = ci_grow(result->conflicts, result->nconflicts, sizeof(CiConflict *));
 	result->conflicts[result->nconflicts++] = conflict;
 }
 
@@ -112,9 +109,9 @@ report_conflict(CiWorld *world, CiConflict *conflict)
  * An event about a whole value: an identifier's or a key's row.  A parked key
  * is no value of the contact any more, though its row is still there.
  */
-static CiEvent *
-identifier_event(CiWorld *world, CiContact *contact, const char *name,
-				 CiIdentifier *identifier, const CiIdentifierState *before)
+CiEvent *
+ci_identifier_event(CiWorld *world, CiContact *contact, const char *name,
+					CiIdentifier *identifier, const CiIdentifierState *before)
 {
 	CiEvent    *event = ci_add_event(world, contact, name,
 									 identifier->kind->identifying ?
@@ -197,8 +194,8 @@ contradicts(CiWorld *world, const CiGiven *given, const CiContact *contact)
 /* ---- RULES 4.10: the time of a call ---- */
 
 /* The time of a call, from the newest time that it is compared with. */
-static void
-set_time(CiWorld *world, CiRequest *request, CiTime newest)
+void
+ci_set_request_time(CiWorld *world, CiRequest *request, CiTime newest)
 {
 	if (request->occurred_at != CI_NO_TIME)
 		request->at = Min(request->occurred_at, world->clock);
@@ -322,7 +319,7 @@ verify(CiWorld *world, CiIdentifier *identifier)
 		return;
 	identifier->now.verified = true;
 	ci_touch_identifier(world, identifier);
-	identifier_event(world, before.contact, "verified", identifier, &before);
+	ci_identifier_event(world, before.contact, "verified", identifier, &before);
 }
 
 /* [4.10] A newer confirmation moves a value's time, if the call has one. */
@@ -364,8 +361,8 @@ store_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *contact,
 }
 
 /* Frees a value. */
-static void
-free_identifier(CiWorld *world, CiIdentifier *identifier)
+void
+ci_free_identifier(CiWorld *world, CiIdentifier *identifier)
 {
 	static const CiIdentifierState nobodys = {0};
 
@@ -388,15 +385,15 @@ set_primary(CiWorld *world, CiContact *contact, CiIdentifier *identifier,
 	{
 		CiIdentifierState before = old->now;
 
-		free_identifier(world, old);
+		ci_free_identifier(world, old);
 		store_identifier(world, identifier, contact, state);
-		event = identifier_event(world, contact, "replaced", identifier, NULL);
+		event = ci_identifier_event(world, contact, "replaced", identifier, NULL);
 		event_replaces(event, old, &before);
 	}
 	else
 	{
 		store_identifier(world, identifier, contact, state);
-		identifier_event(world, contact, "added", identifier, NULL);
+		ci_identifier_event(world, contact, "added", identifier, NULL);
 	}
 	forget_equal_conflicts(world, contact, CI_FIELD_IDENTIFIER,
 						   identifier->kind->name, identifier->value);
@@ -425,7 +422,7 @@ promote_newest_alias(CiWorld *world, CiContact *contact, const CiKind *kind)
 	before = newest->now;
 	newest->now.primary = true;
 	ci_touch_identifier(world, newest);
-	identifier_event(world, contact, "made_primary", newest, &before);
+	ci_identifier_event(world, contact, "made_primary", newest, &before);
 	forget_equal_conflicts(world, contact, CI_FIELD_IDENTIFIER, kind->name, newest->value);
 }
 
@@ -460,13 +457,13 @@ move_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *target,
 	if (old != NULL)
 	{
 		old_before = old->now;
-		free_identifier(world, old);
+		ci_free_identifier(world, old);
 	}
 	store_identifier(world, identifier, target, state);
 
-	event = identifier_event(world, owner, "moved_out", identifier, &before);
+	event = ci_identifier_event(world, owner, "moved_out", identifier, &before);
 	event->other = target;
-	event = identifier_event(world, target, "moved_in", identifier, NULL);
+	event = ci_identifier_event(world, target, "moved_in", identifier, NULL);
 	event->other = owner;
 	if (old != NULL)
 		event_replaces(event, old, &old_before);
@@ -748,7 +745,7 @@ attach_key(CiWorld *world, CiIdentifier *key, CiContact *contact)
 	/* [1.7] A push key is opted in when first seen; an opt-out stays [1.9]. */
 	state.opted_in = key->kind->channel == CI_CHANNEL_PUSH && !key->now.parked;
 	store_identifier(world, key, contact, &state);
-	identifier_event(world, contact, "attached", key, NULL);
+	ci_identifier_event(world, contact, "attached", key, NULL);
 }
 
 /* [3.9] The key of an identified contact, where the call means another. */
@@ -766,9 +763,9 @@ move_key(CiWorld *world, CiIdentifier *key, CiContact *target)
 	}
 	state.opted_in = before.opted_in;
 	store_identifier(world, key, target, &state);
-	event = identifier_event(world, before.contact, "moved_out", key, &before);
+	event = ci_identifier_event(world, before.contact, "moved_out", key, &before);
 	event->other = target;
-	event = identifier_event(world, target, "moved_in", key, NULL);
+	event = ci_identifier_event(world, target, "moved_in", key, NULL);
 	event->other = before.contact;
 	world->result->outcome = CI_OUTCOME_SWITCHED;
 }
@@ -804,9 +801,9 @@ check_merge_limit(CiRequest *request, const CiContact *ended)
 	for (const CiIdentifier *item = ended->identifiers; item != NULL; item = item->next)
 		octets += strlen(item->value) + (item->now.given == NULL ? 0 : strlen(item->now.given)) + 200;
 	if (octets > CI_MAX_MERGE_BYTES)
-		return fail(request, CI_TOO_LARGE, "contact holds too much to be merged",
-					psprintf("Its identifiers and keys may have %d bytes in all, with 200 more for each.", CI_MAX_MERGE_BYTES),
-					"Detach keys that are not used any more with logout().");
+		return ci_fail_request(request, CI_TOO_LARGE, "contact holds too much to be merged",
+							   psprintf("Its identifiers and keys may have %d bytes in all, with 200 more for each.", CI_MAX_MERGE_BYTES),
+							   "Detach keys that are not used any more with logout().");
 	return true;
 }
 
@@ -860,19 +857,19 @@ check_limits(CiRequest *request, const CiContact *contact,
 		}
 	}
 	if (added > 0 && count > CI_MAX_ATTRIBUTES)
-		return fail(request, CI_TOO_LARGE, "contact would have too many attributes",
-					psprintf("A contact has up to %d.", CI_MAX_ATTRIBUTES), NULL);
+		return ci_fail_request(request, CI_TOO_LARGE, "contact would have too many attributes",
+							   psprintf("A contact has up to %d.", CI_MAX_ATTRIBUTES), NULL);
 	if (added_bytes > 0 && bytes > CI_MAX_ATTRIBUTE_BYTES)
-		return fail(request, CI_TOO_LARGE, "attributes of the contact would be too large",
-					psprintf("They have up to %d bytes in all.", CI_MAX_ATTRIBUTE_BYTES), NULL);
+		return ci_fail_request(request, CI_TOO_LARGE, "attributes of the contact would be too large",
+							   psprintf("They have up to %d bytes in all.", CI_MAX_ATTRIBUTE_BYTES), NULL);
 	return true;
 }
 
 /* Notes whose a value is that the request may not take. */
-static void
-add_offender(CiRequest *request, const char *field, const CiContact *owner)
+void
+ci_add_offender(CiRequest *request, const char *field, const CiContact *owner)
 {
-	request->offenders = grow(request->offenders, request->noffenders, sizeof(CiOffender));
+	request->offenders = ci_grow(request->offenders, request->noffenders, sizeof(CiOffender));
 	request->offenders[request->noffenders].field = field;
 	request->offenders[request->noffenders++].owner = owner;
 }
@@ -906,11 +903,11 @@ check_refusal(CiWorld *world, CiRequest *request, const CiContact *target)
 		CiContact  *owner = ci_owner(ci_world_identifier(world, given->kind, given->value));
 
 		if (owner != NULL && owner != target)
-			add_offender(request, given->kind->name, owner);
+			ci_add_offender(request, given->kind->name, owner);
 	}
 	return request->noffenders == 0 ||
-		fail(request, CI_TAKEN, "value belongs to another contact", NULL,
-			 "Merge the contacts, or leave the value out.");
+		ci_fail_request(request, CI_TAKEN, "value belongs to another contact", NULL,
+						"Merge the contacts, or leave the value out.");
 }
 
 /*
@@ -934,8 +931,8 @@ check_removal(CiRequest *request, const CiContact *target)
 		left += !removed;
 	}
 	return left > 0 ||
-		fail(request, CI_STATE, "the last identifier of a contact cannot be removed", NULL,
-			 "Give the contact another one, or erase it.");
+		ci_fail_request(request, CI_STATE, "the last identifier of a contact cannot be removed", NULL,
+						"Give the contact another one, or erase it.");
 }
 
 /* Takes away the primary value of a kind; the newest alias is the next. */
@@ -948,8 +945,8 @@ remove_primary(CiWorld *world, CiContact *contact, const CiKind *kind)
 	if (identifier == NULL)
 		return;
 	before = identifier->now;
-	free_identifier(world, identifier);
-	identifier_event(world, contact, "removed", identifier, &before);
+	ci_free_identifier(world, identifier);
+	ci_identifier_event(world, contact, "removed", identifier, &before);
 	promote_newest_alias(world, contact, kind);
 }
 
@@ -978,16 +975,16 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 	}
 	if (request->contact_id != 0)
 	{
-		named = require_contact(world, request, request->contact_id);
+		named = ci_require_contact(world, request, request->contact_id);
 		if (named == NULL)
 			return false;		/* [3.1] */
 		if (named->state == CI_ANONYMOUS)
 		{
 			if (k != NULL && k != named)
 			{
-				add_offender(request, request->key_kind->name, k);
-				return fail(request, CI_INVALID, "key belongs to another contact than contact_id",
-							NULL, "Leave out the key, or the contact_id.");
+				ci_add_offender(request, request->key_kind->name, k);
+				return ci_fail_request(request, CI_INVALID, "key belongs to another contact than contact_id",
+									   NULL, "Leave out the key, or the contact_id.");
 			}
 			k = named;
 			named = NULL;
@@ -997,12 +994,12 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 	{
 		/* A capture [1.1] [1.6], with or without attributes. */
 		if (key == NULL)
-			return fail(request, CI_INVALID, "nothing to find a contact by", NULL,
-						"Give a key, an identifier or a contact_id.");
+			return ci_fail_request(request, CI_INVALID, "nothing to find a contact by", NULL,
+								   "Give a key, an identifier or a contact_id.");
 		if (source->makes == CI_CLASS_NONE)
-			return fail(request, CI_INVALID,
-						psprintf("source \"%s\" makes no anonymous contacts", source->name),
-						NULL, "Give an identifier, or use another source.");
+			return ci_fail_request(request, CI_INVALID,
+								   psprintf("source \"%s\" makes no anonymous contacts", source->name),
+								   NULL, "Give an identifier, or use another source.");
 	}
 
 	if (request->only_contact)
@@ -1013,7 +1010,7 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 		!check_limits(request, target,
 					  k != NULL && k->state == CI_ANONYMOUS && k != target ? k : NULL))
 		return false;
-	set_time(world, request, newest_compared(world, request, key, k, target));
+	ci_set_request_time(world, request, newest_compared(world, request, key, k, target));
 	was_identified = target != NULL && target->state == CI_IDENTIFIED;
 
 	if (target == NULL)			/* [3.6], or the capture of a new key */
@@ -1085,8 +1082,8 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 /* ---- RULES 5: conflicts ---- */
 
 /* The event of a conflict that was opened, moved or settled. */
-static void
-conflict_event(CiWorld *world, CiConflict *conflict, const char *name)
+void
+ci_conflict_event(CiWorld *world, CiConflict *conflict, const char *name)
 {
 	CiEvent    *event = ci_add_event(world, conflict->contact, name,
 									 conflict->type, conflict->field);
@@ -1132,7 +1129,7 @@ meet_conflict(CiWorld *world, CiContact *contact, const CiConflict *template)
 		if (conflict->status == CI_OPEN &&
 			strcmp(conflict->canonical, template->canonical) == 0)
 		{
-			report_conflict(world, conflict);
+			ci_report_conflict(world, conflict);
 			return true;
 		}
 	}
@@ -1164,31 +1161,31 @@ open_conflict(CiWorld *world, CiContact *contact, const CiConflict *template)
 		}
 	}
 	if (open != NULL)
-		settle_conflict(world, open, CI_OBSOLETE);
+		ci_settle_conflict(world, open, CI_OBSOLETE);
 	conflict = ci_add_conflict(world, contact, template);
-	conflict_event(world, conflict, "conflict_opened");
-	report_conflict(world, conflict);
+	ci_conflict_event(world, conflict, "conflict_opened");
+	ci_report_conflict(world, conflict);
 }
 
 /* Settles an open conflict. */
-static void
-settle_conflict(CiWorld *world, CiConflict *conflict, CiStatus status)
+void
+ci_settle_conflict(CiWorld *world, CiConflict *conflict, CiStatus status)
 {
 	CiResult   *result = world->result;
 	CiMerge    *merge = world->merge;
 
 	if (merge != NULL)
 	{
-		merge->settled = grow(merge->settled, merge->nsettled, sizeof(CiConflict *));
+		merge->settled = ci_grow(merge->settled, merge->nsettled, sizeof(CiConflict *));
 		merge->settled[merge->nsettled++] = conflict;
 	}
 	conflict->status = status;
 	conflict->settled = true;
 	conflict->settled_by = world->request->actor;
 	ci_touch_conflict(world, conflict);
-	conflict_event(world, conflict,
-				   status == CI_PROMOTED ? "conflict_promoted" :
-				   status == CI_DISMISSED ? "conflict_dismissed" : "conflict_obsolete");
+	ci_conflict_event(world, conflict,
+					  status == CI_PROMOTED ? "conflict_promoted" :
+					  status == CI_DISMISSED ? "conflict_dismissed" : "conflict_obsolete");
 
 	/* [4.17] The result names open ones only. */
 	for (int i = 0; i < result->nconflicts; i++)
@@ -1212,13 +1209,13 @@ forget_equal_conflicts(CiWorld *world, CiContact *contact, CiFieldType type,
 		if (conflict->status == CI_OPEN && conflict->type == type &&
 			strcmp(conflict->field, field) == 0 &&
 			strcmp(conflict->canonical, canonical) == 0)
-			settle_conflict(world, conflict, CI_OBSOLETE);
+			ci_settle_conflict(world, conflict, CI_OBSOLETE);
 	}
 }
 
 /* Whether a secondary value is what the contact has as primary. */
-static bool
-equals_primary(const CiConflict *conflict)
+bool
+ci_equals_primary(const CiConflict *conflict)
 {
 	if (conflict->type == CI_FIELD_IDENTIFIER)
 	{
@@ -1270,12 +1267,12 @@ follow_conflicts(CiWorld *world, CiContact *ended, CiContact *survivor)
 				rival = rival->next_in_scope;
 		}
 		ci_give_conflict(world, conflict, survivor);
-		conflict_event(world, conflict, "conflict_moved");
+		ci_conflict_event(world, conflict, "conflict_moved");
 		if (rival != NULL)
-			settle_conflict(world, given_later(conflict, rival) ? rival : conflict,
-							CI_OBSOLETE);
-		if (conflict->status == CI_OPEN && equals_primary(conflict))
-			settle_conflict(world, conflict, CI_OBSOLETE);
+			ci_settle_conflict(world, given_later(conflict, rival) ? rival : conflict,
+							   CI_OBSOLETE);
+		if (conflict->status == CI_OPEN && ci_equals_primary(conflict))
+			ci_settle_conflict(world, conflict, CI_OBSOLETE);
 	}
 }
 
@@ -1288,18 +1285,18 @@ conflict_to_settle(CiWorld *world, CiRequest *request)
 	while (conflict != NULL && conflict->id != request->conflict_id)
 		conflict = conflict->next_loaded;
 	if (request->actor == NULL || request->actor[0] == '\0')
-		fail(request, CI_INVALID, "an agent's name is needed", NULL,
-			 "Say in \"agent\" who settles the conflict.");
+		ci_fail_request(request, CI_INVALID, "an agent's name is needed", NULL,
+						"Say in \"agent\" who settles the conflict.");
 	else if (conflict == NULL)
-		fail(request, CI_NOT_FOUND,
-			 psprintf("conflict " INT64_FORMAT " does not exist", request->conflict_id),
-			 NULL, NULL);
+		ci_fail_request(request, CI_NOT_FOUND,
+						psprintf("conflict " INT64_FORMAT " does not exist", request->conflict_id),
+						NULL, NULL);
 	else if (conflict->status != CI_OPEN)
-		fail(request, CI_STATE,
-			 psprintf("conflict " INT64_FORMAT " is settled already", request->conflict_id),
-			 psprintf("It is %s.", conflict->status == CI_PROMOTED ? "promoted" :
-					  conflict->status == CI_DISMISSED ? "dismissed" : "obsolete"),
-			 "See the view conflicts for who settled it and when.");
+		ci_fail_request(request, CI_STATE,
+						psprintf("conflict " INT64_FORMAT " is settled already", request->conflict_id),
+						psprintf("It is %s.", conflict->status == CI_PROMOTED ? "promoted" :
+								 conflict->status == CI_DISMISSED ? "dismissed" : "obsolete"),
+						"See the view conflicts for who settled it and when.");
 	return request->error.code == CI_OK ? conflict : NULL;
 }
 
@@ -1315,8 +1312,8 @@ promote(CiWorld *world, CiRequest *request, CiResult *result)
 	CiTime		newest;
 
 	if (!request->confirmed)
-		return fail(request, CI_INVALID, "the customer has not confirmed the value", NULL,
-					"Ask the customer, then call with customer_confirmed => true.");
+		return ci_fail_request(request, CI_INVALID, "the customer has not confirmed the value", NULL,
+							   "Ask the customer, then call with customer_confirmed => true.");
 	conflict = conflict_to_settle(world, request);
 	if (conflict == NULL)
 		return false;
@@ -1330,9 +1327,9 @@ promote(CiWorld *world, CiRequest *request, CiResult *result)
 		owner = ci_owner(identifier);
 		if (owner != NULL && owner != contact)
 		{
-			add_offender(request, conflict->field, owner);
-			return fail(request, CI_TAKEN, "value belongs to another contact", NULL,
-						"Merge the contacts, or dismiss the conflict.");
+			ci_add_offender(request, conflict->field, owner);
+			return ci_fail_request(request, CI_TAKEN, "value belongs to another contact", NULL,
+								   "Merge the contacts, or dismiss the conflict.");
 		}
 	}
 	else
@@ -1344,11 +1341,11 @@ promote(CiWorld *world, CiRequest *request, CiResult *result)
 		newest = Max(newest, identifier->now.updated_at);
 	if (stored != NULL)
 		newest = Max(newest, stored->at);
-	set_time(world, request, newest);
+	ci_set_request_time(world, request, newest);
 	result->contact = contact;
 
 	/* Settled first, so that it is not found to equal the primary. */
-	settle_conflict(world, conflict, CI_PROMOTED);
+	ci_settle_conflict(world, conflict, CI_PROMOTED);
 	if (identifier == NULL)
 	{
 		CiAttribute value = {
@@ -1376,9 +1373,9 @@ promote(CiWorld *world, CiRequest *request, CiResult *result)
 			primary_before = primary->now;
 			primary->now.primary = false;
 			ci_touch_identifier(world, primary);
-			identifier_event(world, contact, "made_alias", primary, &primary_before);
+			ci_identifier_event(world, contact, "made_alias", primary, &primary_before);
 		}
-		identifier_event(world, contact, "made_primary", identifier, &before);
+		ci_identifier_event(world, contact, "made_primary", identifier, &before);
 		forget_equal_conflicts(world, contact, CI_FIELD_IDENTIFIER,
 							   identifier->kind->name, identifier->value);
 	}
@@ -1406,9 +1403,9 @@ dismiss(CiWorld *world, CiRequest *request, CiResult *result)
 
 	if (conflict == NULL)
 		return false;
-	set_time(world, request, CI_NO_TIME);
+	ci_set_request_time(world, request, CI_NO_TIME);
 	result->contact = conflict->contact;
-	settle_conflict(world, conflict, CI_DISMISSED);
+	ci_settle_conflict(world, conflict, CI_DISMISSED);
 	result->outcome = CI_OUTCOME_UPDATED;
 	return true;
 }
@@ -1590,7 +1587,7 @@ merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended,
 		moved->now.verified = moved == key && world->request->verified; /* [4.18] */
 		if (moved == key)
 			moved->now.updated_at = world->request->at;
-		event = identifier_event(world, survivor, "moved_in", moved, NULL);
+		event = ci_identifier_event(world, survivor, "moved_in", moved, NULL);
 		event->other = ended;
 	}
 	block_channel(world, survivor, ended->blocks & ~survivor->blocks);
@@ -1650,11 +1647,11 @@ unite_identifiers(CiWorld *world, CiMerge *merge, bool newer_wins)
 
 			primary->now.primary = false;
 			ci_touch_identifier(world, primary);
-			identifier_event(world, survivor, "made_alias", primary, &primary_before);
+			ci_identifier_event(world, survivor, "made_alias", primary, &primary_before);
 		}
-		event = identifier_event(world, survivor,
-								 identifier->now.primary ? "moved_in" : "alias_added",
-								 identifier, NULL);
+		event = ci_identifier_event(world, survivor,
+									identifier->now.primary ? "moved_in" : "alias_added",
+									identifier, NULL);
 		event->other = merge->ended;
 		if (identifier->now.primary)
 			forget_equal_conflicts(world, survivor, CI_FIELD_IDENTIFIER,
@@ -1680,7 +1677,7 @@ unite_identifiers(CiWorld *world, CiMerge *merge, bool newer_wins)
 			continue;
 		ci_give_identifier(world, identifier, survivor);
 		identifier->now.verified = false;
-		event = identifier_event(world, survivor, "alias_added", identifier, NULL);
+		event = ci_identifier_event(world, survivor, "alias_added", identifier, NULL);
 		event->other = merge->ended;
 	}
 }
@@ -1734,23 +1731,23 @@ merge(CiWorld *world, CiRequest *request, CiResult *result)
 	CiMerge    *record;
 
 	if (request->actor == NULL || request->actor[0] == '\0')
-		return fail(request, CI_INVALID, "an agent's name is needed", NULL,
-					"Say in \"agent\" who merges the contacts.");
-	survivor = require_contact(world, request, request->contact_id);
-	loser = survivor == NULL ? NULL : require_contact(world, request, request->loser_id);
+		return ci_fail_request(request, CI_INVALID, "an agent's name is needed", NULL,
+							   "Say in \"agent\" who merges the contacts.");
+	survivor = ci_require_contact(world, request, request->contact_id);
+	loser = survivor == NULL ? NULL : ci_require_contact(world, request, request->loser_id);
 	if (loser == NULL)
 		return false;
 	result->contact = survivor;
 	if (survivor == loser)
 		return true;			/* [6.6] */
 	if (survivor->state == CI_ANONYMOUS && loser->state == CI_IDENTIFIED)
-		return fail(request, CI_INVALID,
-					"an identified contact cannot be merged into an anonymous one", NULL,
-					psprintf("Swap them: merge(" INT64_FORMAT ", " INT64_FORMAT ", ...).",
-							 loser->id, survivor->id));
+		return ci_fail_request(request, CI_INVALID,
+							   "an identified contact cannot be merged into an anonymous one", NULL,
+							   psprintf("Swap them: merge(" INT64_FORMAT ", " INT64_FORMAT ", ...).",
+										loser->id, survivor->id));
 	if (!check_limits(request, survivor, loser))
 		return false;
-	set_time(world, request, CI_NO_TIME);
+	ci_set_request_time(world, request, CI_NO_TIME);
 
 	record = merge_contacts(world, survivor, loser, NULL);
 	world->merge = record;
@@ -1775,14 +1772,14 @@ change_key(CiWorld *world, CiRequest *request, CiResult *result)
 	request->found_kind = request->key_kind->name;
 	request->found_value = request->key;
 	if (request->op != CI_OP_LOGOUT && request->key_kind->channel != CI_CHANNEL_PUSH)
-		return fail(request, CI_INVALID,
-					psprintf("keys of kind \"%s\" are not subscribed to anything",
-							 request->key_kind->name),
-					NULL, "Only push keys are opted in and out.");
+		return ci_fail_request(request, CI_INVALID,
+							   psprintf("keys of kind \"%s\" are not subscribed to anything",
+										request->key_kind->name),
+							   NULL, "Only push keys are opted in and out.");
 	result->contact = ci_owner(key);
 	if (contact == NULL)
 		return true;			/* nobody has it */
-	set_time(world, request, before.updated_at);
+	ci_set_request_time(world, request, before.updated_at);
 
 	if (request->op == CI_OP_SUBSCRIBE)
 	{
@@ -1790,9 +1787,9 @@ change_key(CiWorld *world, CiRequest *request, CiResult *result)
 			return true;
 		key->now.opted_in = true;
 		if (before.parked)
-			free_identifier(world, key);	/* nothing to remember any more */
+			ci_free_identifier(world, key); /* nothing to remember any more */
 		ci_touch_identifier(world, key);
-		identifier_event(world, contact, "opted_in", key, &before);
+		ci_identifier_event(world, contact, "opted_in", key, &before);
 	}
 	else if (before.parked)
 		return true;			/* a key nobody has */
@@ -1802,7 +1799,7 @@ change_key(CiWorld *world, CiRequest *request, CiResult *result)
 			return true;
 		key->now.opted_in = false;
 		ci_touch_identifier(world, key);
-		identifier_event(world, contact, "opted_out", key, &before);
+		ci_identifier_event(world, contact, "opted_out", key, &before);
 	}
 	else
 	{
@@ -1814,8 +1811,8 @@ change_key(CiWorld *world, CiRequest *request, CiResult *result)
 			ci_touch_identifier(world, key);
 		}
 		else
-			free_identifier(world, key);
-		identifier_event(world, contact, "detached", key, &before);
+			ci_free_identifier(world, key);
+		ci_identifier_event(world, contact, "detached", key, &before);
 	}
 	result->outcome = CI_OUTCOME_UPDATED;
 	return true;
@@ -1825,7 +1822,7 @@ change_key(CiWorld *world, CiRequest *request, CiResult *result)
 static bool
 change_reach(CiWorld *world, CiRequest *request, CiResult *result)
 {
-	CiContact  *contact = require_contact(world, request, request->contact_id);
+	CiContact  *contact = ci_require_contact(world, request, request->contact_id);
 	CiMember   *member;
 	CiEvent    *event;
 	bool		subscribe = request->op == CI_OP_ADD_TO_LIST;
@@ -1833,9 +1830,9 @@ change_reach(CiWorld *world, CiRequest *request, CiResult *result)
 	if (contact == NULL)
 		return false;
 	if (subscribe && request->list_id == 0)
-		return fail(request, CI_INVALID, "list does not exist", NULL, NULL);
+		return ci_fail_request(request, CI_INVALID, "list does not exist", NULL, NULL);
 	result->contact = contact;
-	set_time(world, request, CI_NO_TIME);
+	ci_set_request_time(world, request, CI_NO_TIME);
 
 	if (request->op == CI_OP_BLOCK)
 		block_channel(world, contact, request->channel);
@@ -1884,7 +1881,7 @@ erase_contact(CiWorld *world, CiContact *contact)
 {
 	ci_add_event(world, contact, "erased", CI_FIELD_CONTACT, "state");
 	while (contact->identifiers != NULL)
-		free_identifier(world, contact->identifiers);
+		ci_free_identifier(world, contact->identifiers);
 	contact->state = CI_ERASED;
 	contact->survivor = NULL;
 	contact->attributes.count = 0;
@@ -1901,12 +1898,12 @@ erase_contact(CiWorld *world, CiContact *contact)
 static bool
 erase(CiWorld *world, CiRequest *request, CiResult *result)
 {
-	CiContact  *contact = require_contact(world, request, request->contact_id);
+	CiContact  *contact = ci_require_contact(world, request, request->contact_id);
 
 	if (contact == NULL)
 		return false;
 	result->contact = contact;
-	set_time(world, request, CI_NO_TIME);
+	ci_set_request_time(world, request, CI_NO_TIME);
 	for (CiContact *ended = contact->ended; ended != NULL; ended = ended->next_ended)
 		erase_contact(world, ended);
 	contact->ended = NULL;

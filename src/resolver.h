@@ -516,6 +516,22 @@ extern CiEvent *ci_add_event(CiWorld *world, CiContact *contact, const char *eve
 /* declared.c: RULES 4.11 */
 extern bool ci_attribute_is_declared(const CiConfig *config, const CiAttribute *attribute);
 
+/* resolver.c: words that all rules are said in */
+extern bool ci_fail_request(CiRequest *request, CiCode code, const char *message,
+							const char *detail, const char *hint);
+extern CiContact *ci_live_contact(CiWorld *world, int64 contact_id);
+extern CiContact *ci_require_contact(CiWorld *world, CiRequest *request, int64 contact_id);
+extern void ci_set_request_time(CiWorld *world, CiRequest *request, CiTime newest);
+extern void *ci_grow(void *items, int count, Size size);
+extern void ci_add_offender(CiRequest *request, const char *field, const CiContact *owner);
+extern void ci_report_conflict(CiWorld *world, CiConflict *conflict);
+extern CiEvent *ci_identifier_event(CiWorld *world, CiContact *contact, const char *name,
+									CiIdentifier *identifier, const CiIdentifierState *before);
+extern void ci_free_identifier(CiWorld *world, CiIdentifier *identifier);
+extern void ci_conflict_event(CiWorld *world, CiConflict *conflict, const char *name);
+extern void ci_settle_conflict(CiWorld *world, CiConflict *conflict, CiStatus status);
+extern bool ci_equals_primary(const CiConflict *conflict);
+
 /* resolver.c: RULES 3 to 6 */
 extern void ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result);
 extern const char *ci_outcome_name(CiOutcome outcome);
