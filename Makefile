@@ -7,6 +7,7 @@ MODULE_big = contact_identity
 OBJS = $(patsubst %.c,%.o,$(filter-out src/phone_module.c,$(wildcard src/*.c)))
 SHLIB_LINK += -lidn2 -lunistring
 PG_CFLAGS += -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+PG_CPPFLAGS += -DCI_VERSION='"$(EXTVERSION)"'
 
 # The scripts of the version under development: the one that installs it is its
 # parts, joined in this order; the one that leads there from the last release
@@ -59,6 +60,7 @@ $(UPDATE_SQL): $(SQL_PARTS) sql/parts/changes.sql $(EXTENSION).control
 	  sed -E 's/^CREATE (FUNCTION|PROCEDURE) /CREATE OR REPLACE \1 /' $(SQL_FUNCTIONS); \
 	  cat sql/parts/grants.sql; } > $@
 $(OBJS) $(PHONE_OBJS): $(wildcard src/*.h)
+src/statement.o: $(EXTENSION).control
 
 # libphonenumber is C++; in a module of its own it costs nothing until the
 # first number arrives.

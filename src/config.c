@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -295,14 +296,37 @@ read_declared(CiConfig *config, Datum account)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* [10.8] The columns that merges re-point; tables from before 1.1.0 have none. */
+/*
+ * Whether the tables are those of 1.1.0: the newest column and the newest table
+ * are asked for, since setup() makes all or nothing.
+ */
+bool
+ci_has_1_1_tables(void)
+{
+	Oid			merge = ci_table("merge", true);
+
+	return OidIsValid(merge) && get_attnum(merge, "undone_at") != InvalidAttrNumber &&
+		OidIsValid(ci_table("followed_row", true));
+}
+
+/* Refuses what needs the tables of 1.1.0 where an earlier setup() made them. */
+void
+ci_require_1_1_tables(const CiConfig *config)
+{
+	if (!config->has_1_1_tables)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the tables of contact_identity are older than this function"),
+				 errhint("Run SELECT contact_identity.setup() as the owner of the tables; it adds what is missing.")));
+}
+
+/* [10.8] The columns that merges re-point. */
 static void
 read_followed(CiConfig *config, Datum account)
 {
 	uint64		count;
 
-	config->follows = OidIsValid(ci_table("followed_row", true));
-	if (!config->follows)
+	if (!config->has_1_1_tables)
 		return;
 	count = ci_run(&followed_stmt, &account, NULL, true);
 	config->followed = palloc0(sizeof(CiFollowed) * Max(count, 1));
@@ -354,6 +378,7 @@ read_account(AccountEntry *entry, int account_id)
 	CiConfig   *config = palloc0(sizeof(CiConfig));
 
 	config->account_id = account_id;
+	config->has_1_1_tables = ci_has_1_1_tables();
 	ci_push_snapshot();
 	if (ci_run(&account_stmt, &account, NULL, true) == 0)
 		ci_refuse(CI_INVALID, psprintf("account %d does not exist", account_id),

@@ -49,5 +49,5 @@ _PG_init(void)
 							PGC_USERSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("contact_identity");
-	ci_install_planning_hook();
+	ci_install_hooks();
 }

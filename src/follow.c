@@ -1072,7 +1072,7 @@ ci_unfollow_merge(const CiConfig *config, int64 merge_id, int64 ended, int64 sur
 	SPITupleTable *columns;
 	uint64		count;
 
-	if (!config->follows)
+	if (!config->has_1_1_tables)
 		return;
 	count = ci_run(&columns_stmt, values, NULL, false);
 	if (count == 0)
@@ -1136,7 +1136,7 @@ ci_forget_followed(const CiConfig *config, Datum contacts)
 {
 	Datum		values[2] = {Int32GetDatum(config->account_id), contacts};
 
-	if (config->follows)
+	if (config->has_1_1_tables)
 		ci_run(&forget_contacts_stmt, values, NULL, false);
 }
 
@@ -1234,6 +1234,7 @@ ci_repoint_followed(PG_FUNCTION_ARGS)
 	uint64		repointed = 0;
 
 	ci_begin_call(&call, ci_account_argument(fcinfo, 0));
+	ci_require_1_1_tables(call.config);
 	for (int i = 0; i < call.config->nfollowed; i++)
 	{
 		Followed	followed;

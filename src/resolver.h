@@ -140,7 +140,7 @@ typedef struct CiConfig
 	int			ndeclared;
 	CiFollowed *followed;		/* columns of the application's [10.8] */
 	int			nfollowed;
-	bool		follows;		/* there are the tables for it */
+	bool		has_1_1_tables; /* see config.h */
 	bool		(*is_blocked) (void *arg, const char *folded);
 	void	   *blocked_arg;
 } CiConfig;

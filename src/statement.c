@@ -7,10 +7,14 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
@@ -19,7 +23,9 @@
 #include "nodes/parsenodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/selfuncs.h"
@@ -41,6 +47,9 @@
 static bool planning = false;
 static get_relation_stats_hook_type next_hook = NULL;
 
+/* Whether the extension is known not to be newer than this library. */
+static bool version_is_known = false;
+
 /*
  * The table, view or sequence of ours with that name.  Where it is missing,
  * setup() has not run.
@@ -59,6 +68,76 @@ ci_table(const char *name, bool missing_ok)
 	return table;
 }
 
+/* An update of the extension replaces functions: look at its version again. */
+static void
+forget_version(Datum arg, int cache, uint32 hash)
+{
+	version_is_known = false;
+}
+
+/* Whether a version, numbers with dots between, comes after another. */
+static bool
+is_newer(const char *version, const char *than)
+{
+	while (*version != '\0' || *than != '\0')
+	{
+		char	   *end;
+		char	   *than_end;
+		long		a = strtol(version, &end, 10);
+		long		b = strtol(than, &than_end, 10);
+
+		if (a != b)
+			return a > b;
+		version = *end == '\0' ? end : end + 1;
+		than = *than_end == '\0' ? than_end : than_end + 1;
+	}
+	return false;
+}
+
+/*
+ * A session keeps the library that it has loaded.  When the extension has been
+ * updated since, that one does not know what the new one does with the tables.
+ * The other way round, a new library with an extension that is still to be
+ * updated, is what every session has between the two, and works.
+ */
+static void
+check_version(void)
+{
+	Relation	extensions;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	char	   *version = NULL;
+
+	/* An invalidation that arrives while it is read takes that back. */
+	version_is_known = true;
+	extensions = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum("contact_identity"));
+	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		datum = heap_getattr(tuple, Anum_pg_extension_extversion,
+										 RelationGetDescr(extensions), &isnull);
+
+		if (!isnull)
+			version = TextDatumGetCString(datum);
+	}
+	systable_endscan(scan);
+	table_close(extensions, AccessShareLock);
+	if (version == NULL || !is_newer(version, CI_VERSION))
+		return;
+	version_is_known = false;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("extension contact_identity has version %s here, and this session has loaded the library of version %s",
+					version, CI_VERSION),
+			 errhint("Connect again: a new session loads the new library. If that says the same, install the library of version %s on the server.",
+					 version)));
+}
+
 /*
  * From here on statements run as the owner of the tables, as those of foreign
  * keys do; what the caller may do has been checked before.  An error that ends
@@ -67,9 +146,14 @@ ci_table(const char *name, bool missing_ok)
 void
 ci_become_owner(CiCaller *caller)
 {
-	Oid			table = ci_table("contact", false);
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid			table;
+	HeapTuple	tuple;
 	Oid			owner;
+
+	if (!version_is_known)
+		check_version();
+	table = ci_table("contact", false);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for relation %u", table);
@@ -196,8 +280,9 @@ tell_statistics(PlannerInfo *root, RangeTblEntry *entry, AttrNumber column, Vari
 
 /* To be called when the library is loaded. */
 void
-ci_install_planning_hook(void)
+ci_install_hooks(void)
 {
+	CacheRegisterSyscacheCallback(PROCOID, forget_version, (Datum) 0);
 	next_hook = get_relation_stats_hook;
 	get_relation_stats_hook = tell_statistics;
 }

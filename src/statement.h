@@ -68,7 +68,7 @@ typedef struct CiColumn
 } CiColumn;
 
 /* statement.c */
-extern void ci_install_planning_hook(void);
+extern void ci_install_hooks(void);
 extern void ci_become_owner(CiCaller *caller);
 extern void ci_become_caller(const CiCaller *caller);
 extern Oid	ci_table(const char *name, bool missing_ok);
