@@ -444,4 +444,4 @@ BEGIN
 END
 $setup$;
 COMMENT ON FUNCTION contact_identity.setup() IS
-    'Makes the tables and views, owned by the role that runs it, and account 1; run again, it makes what is missing and changes nothing else.';
+    'Makes the tables and views, owned by the role that runs it, and account 1; run again, it makes what is missing, replaces views that an earlier version made otherwise, and changes nothing else.';

@@ -11,7 +11,13 @@ SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning
 AS $views$
 DECLARE
+    views text[] := '{}';       -- names and definitions, in turn
     made text[] := '{}';
+    replaced text[] := '{}';
+    view_name text;
+    definition text;
+    present regclass;
+    differs boolean;
     item record;
     -- contacts and all_contacts differ in whom they show, and in nothing else.
     listing constant text := $listing$
@@ -65,10 +71,9 @@ DECLARE
                                  AND NOT i.parked))
         $listed$;
 BEGIN
-    IF to_regclass('contact_identity.audience') IS NULL THEN
-        -- A key reaches by push and by nothing else, an identifier as primary
-        -- only (RULES 2.7).
-        CREATE VIEW contact_identity.audience WITH (security_barrier) AS
+    -- A key reaches by push and by nothing else, an identifier as primary
+    -- only (RULES 2.7).
+    views := views || ARRAY['audience', $view$
         SELECT i.account_id,
                i.contact_id,
                k.channel,
@@ -84,12 +89,10 @@ BEGIN
           AND NOT EXISTS (SELECT
                           FROM contact_identity.block b
                           WHERE b.account_id = i.account_id AND b.contact_id = i.contact_id
-                            AND b.channel = k.channel);
-        made := made || 'audience'::text;
-    END IF;
+                            AND b.channel = k.channel)
+        $view$];
 
-    IF to_regclass('contact_identity.live_contact') IS NULL THEN
-        CREATE VIEW contact_identity.live_contact WITH (security_barrier) AS
+    views := views || ARRAY['live_contact', $view$
         SELECT c.account_id,
                c.contact_id,
                c.state,
@@ -130,32 +133,16 @@ BEGIN
          AND landline.kind = 'landline' AND (CASE WHEN landline.is_primary THEN 1 END) = 1
          AND landline.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
         WHERE c.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
-          AND c.state IN ('anonymous', 'identified');
-        made := made || 'live_contact'::text;
-    END IF;
+          AND c.state IN ('anonymous', 'identified')
+        $view$];
 
     -- These two read tables through live_contact alone, and beside it only what
     -- belongs to one of its rows.  They are no barriers themselves, because a
     -- barrier has every column of every row made before the rows are sorted: a
     -- page of 50 would cost as much as all contacts.
-    FOR item IN
-        SELECT * FROM (VALUES ('contacts', listed), ('all_contacts', '')) v (name, shown)
-    LOOP
-        IF to_regclass('contact_identity.' || item.name) IS NULL THEN
-            EXECUTE format('CREATE VIEW contact_identity.%I AS ', item.name) || listing || item.shown;
-            made := made || item.name;
-        END IF;
-        IF NOT EXISTS (SELECT FROM pg_trigger t
-                       WHERE t.tgrelid = to_regclass('contact_identity.' || item.name)
-                         AND t.tgname = 'contact_identity_write') THEN
-            EXECUTE format('CREATE TRIGGER contact_identity_write INSTEAD OF INSERT OR UPDATE OR DELETE'
-                           ' ON contact_identity.%I FOR EACH ROW'
-                           ' EXECUTE FUNCTION contact_identity.write_contacts()', item.name);
-        END IF;
-    END LOOP;
+    views := views || ARRAY['contacts', listing || listed, 'all_contacts', listing];
 
-    IF to_regclass('contact_identity.contact_counts') IS NULL THEN
-        CREATE VIEW contact_identity.contact_counts WITH (security_barrier) AS
+    views := views || ARRAY['contact_counts', $view$
         SELECT a.account_id,
                n.identified,
                n.anonymous_push,
@@ -169,12 +156,10 @@ BEGIN
                    coalesce(sum(p.anonymous_conversations), 0)::bigint AS anonymous_conversations
             FROM contact_identity.contact_count p
             WHERE p.account_id = a.account_id) n
-        WHERE a.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[]);
-        made := made || 'contact_counts'::text;
-    END IF;
+        WHERE a.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        $view$];
 
-    IF to_regclass('contact_identity.identifiers') IS NULL THEN
-        CREATE VIEW contact_identity.identifiers WITH (security_barrier) AS
+    views := views || ARRAY['identifiers', $view$
         SELECT i.account_id,
                i.kind,
                i.value,
@@ -191,12 +176,10 @@ BEGIN
           ON k.account_id = i.account_id AND k.kind = i.kind
          AND k.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
         WHERE i.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
-          AND NOT i.parked;
-        made := made || 'identifiers'::text;
-    END IF;
+          AND NOT i.parked
+        $view$];
 
-    IF to_regclass('contact_identity.conflicts') IS NULL THEN
-        CREATE VIEW contact_identity.conflicts WITH (security_barrier) AS
+    views := views || ARRAY['conflicts', $view$
         SELECT v.account_id,
                v.conflict_id,
                v.contact_id,
@@ -230,12 +213,10 @@ BEGIN
           ON p.account_id = v.account_id AND p.contact_id = v.contact_id AND p.kind = v.field
          AND (CASE WHEN p.is_primary THEN 1 END) = 1
          AND p.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
-        WHERE v.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[]);
-        made := made || 'conflicts'::text;
-    END IF;
+        WHERE v.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        $view$];
 
-    IF to_regclass('contact_identity.merges') IS NULL THEN
-        CREATE VIEW contact_identity.merges WITH (security_barrier) AS
+    views := views || ARRAY['merges', $view$
         SELECT m.account_id,
                m.merge_id,
                m.survivor_id,
@@ -246,12 +227,10 @@ BEGIN
                m.detail,
                m.role
         FROM contact_identity.merge m
-        WHERE m.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[]);
-        made := made || 'merges'::text;
-    END IF;
+        WHERE m.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        $view$];
 
-    IF to_regclass('contact_identity.history') IS NULL THEN
-        CREATE VIEW contact_identity.history WITH (security_barrier) AS
+    views := views || ARRAY['history', $view$
         SELECT h.account_id,
                h.event_id,
                h.contact_id,
@@ -284,12 +263,10 @@ BEGIN
                h.detail,
                h.xid
         FROM contact_identity.event h
-        WHERE h.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[]);
-        made := made || 'history'::text;
-    END IF;
+        WHERE h.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        $view$];
 
-    IF to_regclass('contact_identity.lists') IS NULL THEN
-        CREATE VIEW contact_identity.lists WITH (security_barrier) AS
+    views := views || ARRAY['lists', $view$
         SELECT m.account_id,
                l.name AS list,
                m.contact_id,
@@ -299,14 +276,12 @@ BEGIN
         LEFT JOIN contact_identity.list l
           ON l.account_id = m.account_id AND l.list_id = m.list_id
          AND l.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
-        WHERE m.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[]);
-        made := made || 'lists'::text;
-    END IF;
+        WHERE m.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        $view$];
 
     -- It holds nothing.  Its columns are texts, so that what is not of a
     -- column's type is a rejected request and no error of COPY.
-    IF to_regclass('contact_identity.inbox') IS NULL THEN
-        CREATE VIEW contact_identity.inbox WITH (security_barrier) AS
+    views := views || ARRAY['inbox', $view$
         SELECT n.t AS source,
                n.t AS key,
                n.t AS email,
@@ -323,9 +298,49 @@ BEGIN
                n.t AS op,
                n.t AS account_id
         FROM (VALUES (NULL::text)) n (t)
-        WHERE false;
-        made := made || 'inbox'::text;
-    END IF;
+        WHERE false
+        $view$];
+
+    FOR i IN 1 .. cardinality(views) / 2 LOOP
+        view_name := views[2 * i - 1];
+        definition := CASE WHEN view_name NOT IN ('contacts', 'all_contacts') THEN ' WITH (security_barrier)' ELSE '' END
+                      || ' AS ' || views[2 * i];
+        present := to_regclass('contact_identity.' || view_name);
+        IF present IS NULL THEN
+            EXECUTE format('CREATE VIEW contact_identity.%I', view_name) || definition;
+            made := made || view_name;
+            CONTINUE;
+        END IF;
+
+        -- One that an earlier version made is replaced where this one makes
+        -- another; that keeps its rights, comments and triggers.  The server
+        -- alone can say whether two are the same.
+        EXECUTE 'CREATE VIEW contact_identity.contact_identity_new' || definition;
+        differs := pg_get_viewdef(present) <> pg_get_viewdef('contact_identity.contact_identity_new'::regclass);
+        DROP VIEW contact_identity.contact_identity_new;
+        IF differs THEN
+            BEGIN
+                EXECUTE format('CREATE OR REPLACE VIEW contact_identity.%I', view_name) || definition;
+                replaced := replaced || view_name;
+            EXCEPTION WHEN invalid_table_definition OR wrong_object_type THEN
+                RAISE WARNING 'view contact_identity.% is not what setup() makes, and stays as it is', view_name
+                    USING DETAIL = SQLERRM,
+                          HINT = 'Drop it, and run setup() again, to have the one of this version.';
+            END;
+        END IF;
+    END LOOP;
+
+    FOR view_name IN
+        SELECT v.name
+        FROM unnest('{contacts,all_contacts}'::text[]) v (name)
+        WHERE NOT EXISTS (SELECT FROM pg_trigger t
+                          WHERE t.tgrelid = to_regclass('contact_identity.' || v.name)
+                            AND t.tgname = 'contact_identity_write')
+    LOOP
+        EXECUTE format('CREATE TRIGGER contact_identity_write INSTEAD OF INSERT OR UPDATE OR DELETE'
+                       ' ON contact_identity.%I FOR EACH ROW'
+                       ' EXECUTE FUNCTION contact_identity.write_contacts()', view_name);
+    END LOOP;
     FOR item IN
         SELECT *
         FROM (VALUES ('contact_identity_inbox_begin', 'BEFORE INSERT OR UPDATE OR DELETE', 'STATEMENT'),
@@ -477,11 +492,15 @@ BEGIN
             ('inbox', 'op', 'identify, capture, subscribe, unsubscribe or logout; null: identify.'),
             ('inbox', 'account_id', 'The contact database; null: that of the setting contact_identity.account_id.'))
         SELECT v.name AS view, d.name, d.comment
-        FROM described d, string_to_table(d.views, ' ') AS v (name)
+        FROM described d
+        CROSS JOIN string_to_table(d.views, ' ') AS v (name)
+        JOIN pg_attribute a
+          ON a.attrelid = to_regclass('contact_identity.' || v.name) AND a.attname = d.name
         WHERE v.name = ANY (made)
+           OR (v.name = ANY (replaced) AND col_description(a.attrelid, a.attnum) IS NULL)
     LOOP
         EXECUTE format('COMMENT ON COLUMN contact_identity.%I.%I IS %L', item.view, item.name, item.comment);
     END LOOP;
 END
 $views$;
-COMMENT ON FUNCTION contact_identity.make_views() IS 'Makes the views that are missing; setup() calls it.';
+COMMENT ON FUNCTION contact_identity.make_views() IS 'Makes the views that are missing, and replaces those that an earlier version made otherwise; setup() calls it.';
