@@ -138,6 +138,35 @@ all_held(const Play *play, const int64 *held, int nheld)
 	return true;
 }
 
+/* Notes a value that nobody has, and goes on to be nobody's, to be claimed. */
+static void
+touch_absent(CiWorld *world, const CiKind *kind, const char *value)
+{
+	CiIdentifier *identifier = ci_world_identifier(world, kind, value);
+
+	if (identifier->was.contact == NULL)
+		ci_touch_identifier(world, identifier);
+}
+
+/* All those that are given, where anything is to be written. */
+static void
+touch_all_absent(Play *play)
+{
+	if (!ci_world_is_changed(play->world))
+		return;
+	for (int i = 0; i < play->count; i++)
+	{
+		const CiRequest *request = &play->requests[i];
+
+		if (play->given_errors[i].code != CI_OK)
+			continue;
+		if (request->key != NULL)
+			touch_absent(play->world, request->key_kind, request->key);
+		for (int j = 0; j < request->ngiven; j++)
+			touch_absent(play->world, request->given[j].kind, request->given[j].value);
+	}
+}
+
 /*
  * One attempt to write what looking has found.  False where a race was lost;
  * then nothing may stay of it but what the caller rolls back.
@@ -155,6 +184,7 @@ attempt(Play *play)
 		look(play);
 		if (!all_held(play, held, nheld))
 			return false;
+		touch_all_absent(play);
 	}
 	if (!ci_world_is_changed(play->world))
 		return true;
@@ -172,6 +202,8 @@ attempt_safely(Play *play)
 	ResourceOwner owner = CurrentResourceOwner;
 	bool		done;
 
+	if (play->nmet == 0)
+		touch_all_absent(play);
 	/* A single claim that was lost has left nothing. */
 	if (play->nmet == 0 && ci_count_claims(play->world) <= 1)
 		return attempt(play);
