@@ -1,19 +1,38 @@
--- What the storm plays: calls drawn at random over few keys and values, so that
--- they meet.  Each is one statement and one transaction, or a transaction with
--- one call that meets anybody: several could deadlock, as any SQL can.
+-- What the storm plays.  A row of "operation" is all there is to a new one: how
+-- often it is drawn, its arguments and the call, which answers jsonb.
+--
+-- Ids in arguments and results have the names that translated() knows, since a
+-- replay has other ids.
 
--- One of n words: pick('e', 3) is e0, e1 or e2.
-CREATE FUNCTION pick(word text, n integer) RETURNS text
-RETURN word || floor(random() * n);
+CREATE SCHEMA storm;
+SET search_path = storm, public;
+
+CREATE FUNCTION account() RETURNS integer
+RETURN current_setting('contact_identity.account_id')::integer;
 
 CREATE FUNCTION one_of(VARIADIC words text[]) RETURNS text
 RETURN words[1 + floor(random() * cardinality(words))];
+
+-- One of n words, word0 rather than word9: there is always one that all want.
+CREATE FUNCTION pick(word text, n integer) RETURNS text
+RETURN word || floor(random() * random() * n);
+
+CREATE FUNCTION chance(probability double precision) RETURNS boolean
+RETURN random() < probability;
+
+-- Some time of the hour before the storm; so few that equal ones meet.  No time
+-- that is given is as new as a clock of the storm, or a replay, whose clock is
+-- later, could not give the same.
+CREATE FUNCTION some_time() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
+    SELECT a.created_at - (1 + floor(random() * 60)) * interval '1 minute'
+    FROM contact_identity.account a WHERE a.account_id = storm.account()
+$$;
 
 -- A contact of the account, live or ended, rather a young one; not the ledger.
 CREATE FUNCTION some_contact() RETURNS bigint LANGUAGE sql VOLATILE AS $$
     SELECT c.contact_id
     FROM (SELECT contact_id FROM contact_identity.contact
-          WHERE account_id = current_setting('contact_identity.account_id')::integer
+          WHERE account_id = storm.account()
             AND contact_id <> (SELECT f.contact_id FROM contact_identity.find('ext_id', 'ledger') f (contact_id))
           ORDER BY contact_id DESC LIMIT 80) c
     ORDER BY random() LIMIT 1
@@ -22,114 +41,215 @@ $$;
 -- A conflict, an open one where there is one.
 CREATE FUNCTION some_conflict() RETURNS bigint LANGUAGE sql VOLATILE AS $$
     SELECT f.conflict_id
-    FROM contact_identity.conflicts f
-    WHERE f.account_id = current_setting('contact_identity.account_id')::integer
+    FROM contact_identity.conflict f
+    WHERE f.account_id = storm.account()
     ORDER BY f.status = 'open' DESC, random() LIMIT 1
+$$;
+
+CREATE FUNCTION some_key(source text) RETURNS jsonb LANGUAGE sql VOLATILE AS $$
+    SELECT jsonb_build_object('source', source, 'key', storm.pick(source, 50))
+           || CASE WHEN source = 'conversations' AND storm.chance(0.2) THEN '{"via": "facebook"}' ELSE '{}' END::jsonb
+$$;
+
+CREATE FUNCTION some_attributes() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
+    SELECT jsonb_object_agg(storm.pick('attribute-', 5), storm.one_of('1', '2', '"three"', 'null')::jsonb)
+    FROM generate_series(1, 1 + floor(random() * 2)::integer)
 $$;
 
 -- The arguments of a request, by name.
 CREATE FUNCTION some_request() RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    source text := one_of('conversations', 'conversations', 'push', 'push', 'shop', 'api');
+    source text := storm.one_of('conversations', 'conversations', 'push', 'push', 'shop', 'api');
     request jsonb := jsonb_build_object('source', source);
 BEGIN
-    IF source IN ('conversations', 'push') AND random() < 0.8 THEN
-        request := request || jsonb_build_object('key', pick(source, 15));
-        IF source = 'conversations' AND random() < 0.2 THEN
-            request := request || '{"via": "facebook"}';
-        END IF;
+    IF source IN ('conversations', 'push') AND storm.chance(0.8) THEN
+        request := storm.some_key(source);
     END IF;
-    IF random() < 0.5 OR NOT request ? 'key' THEN
-        request := request || jsonb_build_object('email', pick('e', 10) || '@example.org');
+    IF storm.chance(0.5) OR NOT request ? 'key' THEN
+        request := request || jsonb_build_object('email', storm.pick('e', 60) || '@example.org');
     END IF;
-    IF random() < 0.3 THEN
-        request := request || jsonb_build_object('phone', pick('+1206123450', 8));
+    IF storm.chance(0.3) THEN
+        request := request || jsonb_build_object('phone', '+120612345' || lpad(storm.pick('', 40), 2, '0'));
     END IF;
-    IF random() < 0.2 THEN
-        request := request || jsonb_build_object('ext_id', pick('customer-', 8));
+    IF storm.chance(0.2) THEN
+        request := request || jsonb_build_object('ext_id', storm.pick('customer-', 40));
     END IF;
-    IF random() < 0.1 THEN
-        request := request || jsonb_build_object('whatsapp', pick('+1206123460', 4));
+    IF storm.chance(0.1) THEN
+        request := request || jsonb_build_object('whatsapp', '+120612346' || lpad(storm.pick('', 20), 2, '0'));
     END IF;
-    IF random() < 0.4 THEN
-        request := request || jsonb_build_object('attributes', jsonb_build_object(
-            pick('attribute-', 4), one_of('1', '2', 'null')::jsonb));
+    IF storm.chance(0.05) THEN
+        request := request || jsonb_build_object('landline', '+120612347' || lpad(storm.pick('', 20), 2, '0'));
     END IF;
-    IF random() < 0.2 THEN
-        request := request || jsonb_build_object('occurred_at', now() - random() * interval '1 hour');
+    IF storm.chance(0.4) THEN
+        request := request || jsonb_build_object('attributes', storm.some_attributes());
     END IF;
-    IF random() < 0.2 AND source <> 'api' THEN
+    IF storm.chance(0.25) THEN
+        request := request || jsonb_build_object('occurred_at', storm.some_time());
+    END IF;
+    IF source <> 'api' AND storm.chance(0.2) THEN
         request := request || '{"verified": true}';
     END IF;
     RETURN request;
 END
 $$;
 
--- A call of identify() with a request's arguments.
-CREATE FUNCTION some_identify() RETURNS text LANGUAGE sql VOLATILE AS $$
-    SELECT format('SELECT outcome FROM contact_identity.identify(%s%s);',
-                  string_agg(format('%I => %L', r.key, r.value), ', '),
-                  CASE WHEN random() < 0.1 THEN ', contact_id => some_contact()' END)
-    FROM jsonb_each_text(some_request()) r
+-- Many of them, as a batch takes them.
+CREATE FUNCTION some_requests() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
+    SELECT jsonb_agg(CASE WHEN storm.chance(0.8) THEN storm.some_request()
+                          ELSE storm.some_key('push')
+                               || jsonb_build_object('op', storm.one_of('capture', 'subscribe', 'unsubscribe', 'logout'))
+                     END)
+    FROM generate_series(1, 2 + floor(random() * 12)::integer)
 $$;
 
--- A capture of a key that no other call gives.
-CREATE FUNCTION lone_capture() RETURNS text LANGUAGE sql VOLATILE AS $$
-    SELECT format('SELECT contact_identity.capture(''push'', %L) > 0;', gen_random_uuid())
+CREATE TABLE operation (
+    name   text PRIMARY KEY,
+    weight double precision NOT NULL,
+    args   text NOT NULL,       -- an expression
+    call   text NOT NULL        -- a statement with the arguments as $1
+);
+INSERT INTO operation VALUES
+('identify', 34, 'some_request()', $$
+    SELECT to_jsonb(r) FROM contact_identity.identify($1->>'source', $1->>'key', $1->>'email', $1->>'phone',
+        $1->>'ext_id', $1->>'whatsapp', $1->>'landline', $1->'attributes', $1->>'via',
+        ($1->>'occurred_at')::timestamptz, ($1->>'contact_id')::bigint,
+        coalesce(($1->>'verified')::boolean, false), $1->>'actor') r $$),
+('identify a contact', 5, $$some_request() || jsonb_build_object('contact_id', some_contact())$$,
+    'the call of identify'),
+('capture', 12, $$some_key(one_of('conversations', 'push')) || CASE WHEN chance(0.3) THEN
+        jsonb_build_object('attributes', some_attributes()) ELSE '{}' END$$, $$
+    SELECT jsonb_build_object('contact_id',
+        contact_identity.capture($1->>'source', $1->>'key', $1->'attributes', $1->>'via')) $$),
+('logout', 5, $$some_key(one_of('conversations', 'push'))$$, $$
+    SELECT to_jsonb(contact_identity.logout($1->>'source', $1->>'key', $1->>'via')) $$),
+('subscribe', 3, $$some_key('push')$$, $$
+    SELECT to_jsonb(contact_identity.subscribe($1->>'source', $1->>'key')) $$),
+('unsubscribe', 3, $$some_key('push')$$, $$
+    SELECT to_jsonb(contact_identity.unsubscribe($1->>'source', $1->>'key')) $$),
+('merge', 7, $$jsonb_build_object('survivor', some_contact(), 'loser', some_contact(), 'newer_wins', chance(0.5))$$, $$
+    SELECT to_jsonb(r) FROM contact_identity.merge(($1->>'survivor')::bigint, ($1->>'loser')::bigint, 'agent',
+        ($1->>'newer_wins')::boolean) r $$),
+('promote', 4, $$jsonb_build_object('conflict_id', some_conflict())$$, $$
+    SELECT to_jsonb(contact_identity.promote(($1->>'conflict_id')::bigint, 'agent', true)) $$),
+('dismiss', 3, $$jsonb_build_object('conflict_id', some_conflict())$$, $$
+    SELECT to_jsonb(contact_identity.dismiss(($1->>'conflict_id')::bigint, 'agent')) $$),
+('add_to_list', 2, $$jsonb_build_object('contact_id', some_contact())$$, $$
+    SELECT to_jsonb(contact_identity.add_to_list(($1->>'contact_id')::bigint, 'Contacts active in Conversations')) $$),
+('remove_from_list', 2, $$jsonb_build_object('contact_id', some_contact())$$, $$
+    SELECT to_jsonb(contact_identity.remove_from_list(($1->>'contact_id')::bigint, 'Contacts active in Conversations')) $$),
+('block', 2, $$jsonb_build_object('contact_id', some_contact(), 'channel', one_of('email', 'sms', 'push'))$$, $$
+    SELECT to_jsonb(contact_identity.block(($1->>'contact_id')::bigint, $1->>'channel')) $$),
+('unblock', 2, $$jsonb_build_object('contact_id', some_contact(), 'channel', one_of('email', 'sms', 'push'))$$, $$
+    SELECT to_jsonb(contact_identity.unblock(($1->>'contact_id')::bigint, $1->>'channel')) $$),
+('batch', 7, 'some_requests()', $$
+    SELECT jsonb_agg(to_jsonb(r)) FROM contact_identity.identify_batch($1) r $$),
+('inbox', 4, 'some_requests()', $$
+    INSERT INTO contact_identity.inbox
+    SELECT * FROM jsonb_to_recordset($1) AS r (source text, key text, email text, phone text, ext_id text, whatsapp text,
+        landline text, attributes text, via text, occurred_at text, contact_id text, verified text, actor text, op text) $$),
+-- The statement sees its row as it began; merged meanwhile, it stands for its
+-- survivor [6.3], which in a replay it has to name.
+('erase', 3, $$jsonb_build_object('contact_id', some_contact())$$, $$
+    DELETE FROM contact_identity.all_contacts
+    WHERE account_id = storm.account() AND contact_id = contact_identity.resolve(($1->>'contact_id')::bigint) $$),
+-- Nobody meets it.  It has no weight: it stands in longer transactions.
+('lone capture', 0, $$jsonb_build_object('source', 'push', 'key', gen_random_uuid())$$, 'the call of capture');
+UPDATE operation o SET call = c.call
+FROM operation c WHERE o.call = 'the call of ' || c.name;
+
+-- The calls that were played, in the transaction of each: what is committed of
+-- one is so of the other.  Its number is drawn from the sequence of events
+-- while the call still holds its contacts and values.  So calls that share any
+-- have numbers in the order in which they took effect, and the events of a call
+-- are those of its transaction between the call before it and itself.
+CREATE TABLE played (
+    account_id integer NOT NULL,
+    played_id  bigint PRIMARY KEY,
+    session    integer,
+    op         text NOT NULL,
+    args       jsonb NOT NULL,
+    result     jsonb,
+    wrote      boolean NOT NULL,    -- or held contacts, to find that nothing was to be written
+    xid        xid8 NOT NULL,
+    began_at   timestamptz NOT NULL,
+    played_at  timestamptz NOT NULL,
+    replays    bigint               -- the call of another account that this repeats
+);
+
+-- Arguments for an operation.
+CREATE FUNCTION args(op text) RETURNS jsonb LANGUAGE plpgsql VOLATILE SET search_path = storm, pg_catalog AS $$
+DECLARE
+    result jsonb;
+BEGIN
+    EXECUTE 'SELECT ' || (SELECT o.args FROM operation o WHERE o.name = op) INTO STRICT result;
+    RETURN result;
+END
 $$;
 
--- The request in a row of the view inbox.
-CREATE FUNCTION some_row() RETURNS text LANGUAGE sql VOLATILE AS $$
-    SELECT format('INSERT INTO contact_identity.inbox (%s) VALUES (%s);',
-                  string_agg(quote_ident(r.key), ', '), string_agg(quote_literal(r.value), ', '))
-    FROM jsonb_each_text(some_request()) r
+-- Plays a call and notes it.
+CREATE FUNCTION play(op text, args jsonb, replays bigint DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    began_at timestamptz := clock_timestamp();
+    played_at timestamptz;
+    xid xid8;
+    result jsonb;
+    id bigint;
+BEGIN
+    IF op IN ('inbox', 'erase') THEN
+        EXECUTE (SELECT o.call FROM storm.operation o WHERE o.name = op) USING args;
+    ELSE
+        EXECUTE (SELECT o.call FROM storm.operation o WHERE o.name = op) INTO STRICT result USING args;
+    END IF;
+    xid := pg_current_xact_id_if_assigned();
+    played_at := clock_timestamp();     -- before the number, and so before whoever waits goes on
+    id := nextval('contact_identity.event_event_id_seq');
+    INSERT INTO storm.played VALUES (storm.account(), id, current_setting('storm.session', true)::integer, op, args,
+        result, xid IS NOT NULL, pg_current_xact_id(), began_at, played_at, replays);
+    RETURN id;
+END
 $$;
 
--- A line of a session.
+-- Which operation is next.
+CREATE FUNCTION some_operation() RETURNS text LANGUAGE sql VOLATILE AS $$
+    SELECT o.name
+    FROM (SELECT name, sum(weight) OVER (ORDER BY name) AS upto FROM storm.operation) o,
+         (SELECT random() * sum(weight) AS at FROM storm.operation) dice
+    WHERE dice.at < o.upto ORDER BY o.upto LIMIT 1
+$$;
+
+-- A line of a session's script.  What meets others is one call of its
+-- transaction: several could deadlock, as any SQL can.  Arguments are drawn by
+-- a statement of their own, or every call would have read many contacts.
 CREATE FUNCTION some_line() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     dice double precision := random();
-    source text := one_of('conversations', 'push');
-    on_off boolean := random() < 0.5;
+    op text := storm.some_operation();
+    drawn text := format(
+        E'BEGIN ISOLATION LEVEL READ COMMITTED; SELECT storm.args(%L) AS args \\gset\nCOMMIT;\n', op);
+    call text := format(E'SELECT storm.play(%L, :''args'');\n', op);
+    lone text := E'SELECT storm.play(''lone capture'', storm.args(''lone capture''));\n';
+    id uuid := gen_random_uuid();
 BEGIN
-    CASE
-    WHEN dice < 0.38 THEN
-        RETURN some_identify();
-    WHEN dice < 0.50 THEN
-        RETURN format('SELECT contact_identity.capture(%L, %L) > 0;', source, pick(source, 15));
-    WHEN dice < 0.56 THEN
-        RETURN format('SELECT contact_identity.logout(%L, %L);', source, pick(source, 15));
-    WHEN dice < 0.61 THEN
-        RETURN format('SELECT contact_identity.%I(''push'', %L);',
-                      CASE WHEN on_off THEN 'subscribe' ELSE 'unsubscribe' END, pick('push', 15));
-    WHEN dice < 0.67 THEN
-        RETURN format('SELECT outcome FROM contact_identity.merge(some_contact(), some_contact(), ''agent'', %L);', on_off);
-    WHEN dice < 0.73 THEN
-        RETURN CASE WHEN on_off THEN 'SELECT contact_identity.promote(some_conflict(), ''agent'', true);'
-                    ELSE 'SELECT contact_identity.dismiss(some_conflict(), ''agent'');' END;
-    WHEN dice < 0.76 THEN
-        RETURN format('SELECT contact_identity.%I(some_contact(), ''Contacts active in Conversations'');',
-                      CASE WHEN on_off THEN 'add_to_list' ELSE 'remove_from_list' END);
-    WHEN dice < 0.79 THEN
-        RETURN format('SELECT contact_identity.%I(some_contact(), %L);',
-                      CASE WHEN on_off THEN 'block' ELSE 'unblock' END, one_of('email', 'sms', 'push'));
-    WHEN dice < 0.86 THEN
-        RETURN format('SELECT outcome, left(error, 5) FROM contact_identity.identify_batch(%L);',
-                      (SELECT jsonb_agg(some_request()) FROM generate_series(1, 6)));
-    WHEN dice < 0.89 THEN
-        RETURN some_row();
-    WHEN dice < 0.91 THEN
-        RETURN 'DELETE FROM contact_identity.contacts WHERE account_id = current_setting(''contact_identity.account_id'')::integer'
-               ' AND contact_id = (SELECT some_contact());';
-    WHEN dice < 0.95 THEN
-        RETURN concat('BEGIN; ', some_identify(), ' ROLLBACK;');
-    WHEN dice < 0.98 THEN
+    RETURN drawn || CASE
+        WHEN dice < 0.80 THEN call
+        WHEN dice < 0.84 THEN concat('BEGIN; ', call, E'ROLLBACK;\n')
         -- Whoever waits for what is rolled back here waits for the whole transaction.
-        RETURN concat('BEGIN; SAVEPOINT before; ', some_identify(), ' ROLLBACK TO before; ', lone_capture(), ' COMMIT;');
-    ELSE
-        -- The counts of the session are held meanwhile.
-        RETURN format('BEGIN; %s PREPARE TRANSACTION %L; %s COMMIT PREPARED %2$L;',
-                      lone_capture(), gen_random_uuid(), lone_capture());
-    END CASE;
+        WHEN dice < 0.88 THEN concat('BEGIN; SAVEPOINT before; ', call, 'ROLLBACK TO before; ', lone, E'COMMIT;\n')
+        WHEN dice < 0.92 THEN concat('BEGIN; ', call, lone, lone, lone, lone, E'COMMIT;\n')
+        -- The session's counts are held meanwhile.
+        WHEN dice < 0.96 THEN concat('BEGIN; ', call, format('PREPARE TRANSACTION %L; ', id), lone,
+                                     format(E'COMMIT PREPARED %L;\n', id))
+        ELSE concat('BEGIN; ', call, format('PREPARE TRANSACTION %L; ', id), lone, format(E'ROLLBACK PREPARED %L;\n', id))
+    END;
 END
+$$;
+
+-- A session's script.  Every tenth call adds to the contact "ledger", which no
+-- other call touches.
+CREATE FUNCTION script(session integer, calls integer) RETURNS text LANGUAGE sql VOLATILE AS $$
+    SELECT format(E'SET storm.session = %s; SELECT setseed(%s);\n', session, random())
+           || string_agg(storm.some_line() || CASE WHEN call % 10 = 0 THEN format(
+                  E'SELECT storm.play(''identify'', ''{"source": "shop", "ext_id": "ledger", "attributes": {"session-%s": %s}}'');\n',
+                  session, call / 10) ELSE '' END, '' ORDER BY call)
+    FROM generate_series(1, calls) call
 $$;
