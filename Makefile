@@ -78,7 +78,7 @@ install-phone: $(PHONE).so
 	$(INSTALL_SHLIB) $(PHONE).so '$(DESTDIR)$(pkglibdir)/'
 
 # The pure parts, built as programs of their own under both sanitizers.
-HOST_SRC = src/normalize.c src/declared.c src/resolver.c src/world.c
+HOST_SRC = src/normalize.c src/declared.c src/resolver.c src/distinct.c src/unmerge.c src/world.c
 HOST_CFLAGS = -DFRONTEND -g -O1 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-Isrc -I$(shell $(PG_CONFIG) --includedir-server)

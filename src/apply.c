@@ -560,7 +560,8 @@ static CiStatement new_conflict_stmt = {
 static CiStatement change_conflict_stmt = {
 	.sql = "UPDATE contact_identity.conflict f SET contact_id = u.contact_id, status = u.status,"
 	" settled_by = CASE WHEN u.settled THEN u.settled_by ELSE f.settled_by END,"
-	" settled_at = CASE WHEN u.settled THEN $2 ELSE f.settled_at END"
+	" settled_at = CASE WHEN u.status OPERATOR(pg_catalog.=) 'open' THEN NULL"
+	" WHEN u.settled THEN $2 ELSE f.settled_at END"
 	" FROM (SELECT pg_catalog.unnest($3) AS conflict_id, pg_catalog.unnest($4) AS contact_id,"
 	" pg_catalog.unnest($5) AS status, pg_catalog.unnest($6) AS settled,"
 	" pg_catalog.unnest($7) AS settled_by LIMIT pg_catalog.cardinality($3)) AS u"
@@ -611,6 +612,7 @@ typedef struct ConflictRows
 {
 	CiColumn	made[15];
 	CiColumn	changed[5];
+	CiColumn	withdrawn;
 } ConflictRows;
 
 static void
@@ -626,11 +628,26 @@ init_conflict_rows(ConflictRows *rows)
 		ci_column_init(&rows->made[i], new_types[i]);
 	for (int i = 0; i < lengthof(rows->changed); i++)
 		ci_column_init(&rows->changed[i], changed_types[i]);
+	ci_column_init(&rows->withdrawn, INT8OID);
 }
+
+static CiStatement withdraw_conflict_stmt = {
+	.sql = "DELETE FROM contact_identity.conflict f USING " CI_UNNEST("$2") " AS u (id)"
+	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.conflict_id OPERATOR(pg_catalog.=) u.id",
+	.expected = SPI_OK_DELETE,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
+};
 
 static void
 write_conflict_rows(CiWorld *world, const ConflictRows *rows)
 {
+	if (rows->withdrawn.count > 0)
+	{
+		Datum		values[2] = {Int32GetDatum(world->config->account_id), ci_column_array(&rows->withdrawn)};
+
+		ci_run(&withdraw_conflict_stmt, values, NULL, false);
+	}
 	if (rows->made[0].count > 0)
 	{
 		Datum		values[16] = {Int32GetDatum(world->config->account_id)};
@@ -663,15 +680,18 @@ apply_conflicts(CiWorld *world)
 			MemoryContextReset(CurrentMemoryContext);
 			init_conflict_rows(&rows);
 		}
-		if (!conflict->is_new)
+		if (conflict->withdrawn)
+			ci_column_add_int64(&rows.withdrawn, conflict->id);
+		else if (!conflict->is_new)
 		{
 			ci_column_add_int64(&rows.changed[0], conflict->id);
 			ci_column_add_int64(&rows.changed[1], conflict->contact->id);
 			ci_column_add_text(&rows.changed[2], status_name(conflict->status));
 			ci_column_add_bool(&rows.changed[3], conflict->settled);
 			ci_column_add_text(&rows.changed[4], conflict->settled_by);
-			continue;
 		}
+		if (conflict->withdrawn || !conflict->is_new)
+			continue;
 		ci_column_add_int64(&rows.made[0], conflict->id);
 		ci_column_add_int64(&rows.made[1], conflict->contact->id);
 		ci_column_add_text(&rows.made[2], field_type_name(conflict->type));
@@ -713,6 +733,16 @@ static CiStatement leave_lists_stmt = {
 	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
+static CiStatement leave_list_stmt = {
+	.sql = "DELETE FROM contact_identity.list_member m"
+	" USING (SELECT pg_catalog.unnest($2), pg_catalog.unnest($3) LIMIT pg_catalog.cardinality($2)) AS u (list_id, contact_id)"
+	" WHERE m.account_id OPERATOR(pg_catalog.=) $1 AND m.list_id OPERATOR(pg_catalog.=) u.list_id"
+	" AND m.contact_id OPERATOR(pg_catalog.=) u.contact_id",
+	.expected = SPI_OK_DELETE,
+	.nargs = 3,
+	.argtypes = {INT4OID, INT4ARRAYOID, INT8ARRAYOID}
+};
+
 static CiStatement block_stmt = {
 	.sql = "INSERT INTO contact_identity.block (account_id, contact_id, channel)"
 	" SELECT $1, pg_catalog.unnest($2), pg_catalog.unnest($3)",
@@ -738,11 +768,14 @@ apply_reach(CiWorld *world)
 	Datum		values[6] = {Int32GetDatum(world->config->account_id)};
 	CiColumn	members[5];
 	CiColumn	leaving;
+	CiColumn	gone[2];		/* list, contact */
 	CiColumn	blocks[2][2];	/* removed, added; contact, channel */
 
 	for (int i = 0; i < lengthof(members); i++)
 		ci_column_init(&members[i], member_types[i]);
 	ci_column_init(&leaving, INT8OID);
+	ci_column_init(&gone[0], INT4OID);
+	ci_column_init(&gone[1], INT8OID);
 	for (int i = 0; i < 2; i++)
 	{
 		ci_column_init(&blocks[i][0], INT8OID);
@@ -756,7 +789,12 @@ apply_reach(CiWorld *world)
 			continue;
 		for (CiMember *member = contact->members; member != NULL; member = member->next)
 		{
-			if (!member->touched)
+			if (member->gone)
+			{
+				ci_column_add(&gone[0], Int32GetDatum(member->list_id), false);
+				ci_column_add_int64(&gone[1], contact->id);
+			}
+			if (!member->touched || member->gone)
 				continue;
 			ci_column_add(&members[0], Int32GetDatum(member->list_id), false);
 			ci_column_add_int64(&members[1], contact->id);
@@ -781,6 +819,12 @@ apply_reach(CiWorld *world)
 	{
 		values[1] = ci_column_array(&leaving);
 		ci_run(&leave_lists_stmt, values, NULL, false);
+	}
+	if (gone[0].count > 0)
+	{
+		values[1] = ci_column_array(&gone[0]);
+		values[2] = ci_column_array(&gone[1]);
+		ci_run(&leave_list_stmt, values, NULL, false);
 	}
 	if (members[0].count > 0)
 	{
@@ -1006,6 +1050,83 @@ apply_merges(CiWorld *world)
 		ci_column_add_text(&columns[6], merge_detail(merge));
 	}
 	write_merge_rows(world, columns);
+}
+
+/* ---- What is undone, and pairs ---- */
+
+static CiStatement undo_stmt = {
+	.sql = "UPDATE contact_identity.merge m SET undone_at = $3, undone_by = $4"
+	" WHERE m.account_id OPERATOR(pg_catalog.=) $1 AND m.merge_id OPERATOR(pg_catalog.=) $2",
+	.expected = SPI_OK_UPDATE,
+	.nargs = 4,
+	.argtypes = {INT4OID, INT8OID, TIMESTAMPTZOID, TEXTOID}
+};
+
+static CiStatement pair_stmt = {
+	.sql = "INSERT INTO contact_identity.distinct_pair (account_id, contact_id, other_id, merge_id, actor, set_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (account_id, contact_id, other_id) DO NOTHING",
+	.expected = SPI_OK_INSERT,
+	.nargs = 6,
+	.argtypes = {INT4OID, INT8OID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID}
+};
+
+static CiStatement lift_stmt = {
+	.sql = "DELETE FROM contact_identity.distinct_pair p WHERE p.account_id OPERATOR(pg_catalog.=) $1"
+	" AND p.contact_id OPERATOR(pg_catalog.=) $2 AND p.other_id OPERATOR(pg_catalog.=) $3",
+	.expected = SPI_OK_DELETE,
+	.nargs = 3,
+	.argtypes = {INT4OID, INT8OID, INT8OID}
+};
+
+/* [10.3] The merge that was undone says so. */
+static void
+apply_undone(CiWorld *world)
+{
+	if (world->undone != NULL)
+	{
+		const char *actor = world->events->request->actor;
+		Datum		values[4] = {
+			Int32GetDatum(world->config->account_id), Int64GetDatum(world->undone->merge_id),
+			TimestampTzGetDatum(world->clock), CStringGetTextDatum(actor)
+		};
+
+		ci_run(&undo_stmt, values, NULL, false);
+	}
+}
+
+/* [10.4] Who are different people, and who are no longer known to be. */
+static void
+apply_pairs(CiWorld *world)
+{
+	for (const CiPair *pair = world->pairs; pair != NULL; pair = pair->next)
+	{
+		const char *actor = world->events == NULL ? NULL : world->events->request->actor;
+		Datum		values[6] = {
+			Int32GetDatum(world->config->account_id),
+			Int64GetDatum(Min(pair->contact->id, pair->other->id)),
+			Int64GetDatum(Max(pair->contact->id, pair->other->id)),
+			Int64GetDatum(pair->merge == NULL ? 0 : pair->merge->id),
+			actor == NULL ? (Datum) 0 : CStringGetTextDatum(actor),
+			TimestampTzGetDatum(world->clock)
+		};
+		char		nulls[7] = "      ";
+
+		nulls[3] = pair->merge == NULL ? 'n' : ' ';
+		nulls[4] = actor == NULL ? 'n' : ' ';
+		if (pair->gone && !pair->is_new)
+			ci_run(&lift_stmt, values, NULL, false);
+		else if (pair->is_new && !pair->gone)
+			ci_run(&pair_stmt, values, nulls, false);
+	}
+}
+
+/* What follows the contacts goes back with the one that a merge had ended. */
+static void
+apply_unfollow(CiWorld *world)
+{
+	if (world->undone != NULL)
+		ci_unfollow_merge(world->config, world->undone->merge_id, world->undone->merged_id,
+						  world->undone->survivor_id);
 }
 
 /* ---- History ---- */
@@ -1340,8 +1461,9 @@ ci_apply_world(CiWorld *world)
 {
 	static void (*const steps[]) (CiWorld *) =
 	{
-		apply_contacts, apply_identifiers, apply_conflicts, apply_reach, apply_merges, apply_events,
-		apply_erasure, apply_counts, ci_follow_merges
+		apply_contacts, apply_identifiers, apply_conflicts, apply_reach, apply_merges, apply_undone,
+		apply_pairs, apply_events,
+		apply_erasure, apply_counts, ci_follow_merges, apply_unfollow
 	};
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity apply",
 												  ALLOCSET_DEFAULT_SIZES);

@@ -24,6 +24,8 @@ PG_FUNCTION_INFO_V1(ci_logout);
 PG_FUNCTION_INFO_V1(ci_promote);
 PG_FUNCTION_INFO_V1(ci_dismiss);
 PG_FUNCTION_INFO_V1(ci_merge);
+PG_FUNCTION_INFO_V1(ci_undo_merge);
+PG_FUNCTION_INFO_V1(ci_distinguish);
 PG_FUNCTION_INFO_V1(ci_block);
 PG_FUNCTION_INFO_V1(ci_unblock);
 PG_FUNCTION_INFO_V1(ci_add_to_list);
@@ -281,6 +283,41 @@ ci_merge(PG_FUNCTION_ARGS)
 	raw.newer_wins = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
 	play(&call, &raw);
 	return return_result(&call, fcinfo);
+}
+
+/* unmerge(loser, agent, account_id) */
+Datum
+ci_undo_merge(PG_FUNCTION_ARGS)
+{
+	CiRawRequest raw = {.op = CI_OP_UNMERGE};
+	Call		call;
+
+	ci_begin_call(&call.common, ci_account_argument(fcinfo, 2));
+	ci_require_1_1_tables(call.common.config);
+	raw.has_contact_id = !PG_ARGISNULL(0);
+	raw.contact_id = raw.has_contact_id ? PG_GETARG_INT64(0) : 0;
+	raw.actor = text_argument(fcinfo, 1);
+	play(&call, &raw);
+	return return_result(&call, fcinfo);
+}
+
+/* set_distinct(a, b, agent, lifted, account_id) */
+Datum
+ci_distinguish(PG_FUNCTION_ARGS)
+{
+	CiRawRequest raw = {.op = CI_OP_SET_DISTINCT};
+	Call		call;
+
+	ci_begin_call(&call.common, ci_account_argument(fcinfo, 4));
+	ci_require_1_1_tables(call.common.config);
+	raw.has_contact_id = !PG_ARGISNULL(0);
+	raw.contact_id = raw.has_contact_id ? PG_GETARG_INT64(0) : 0;
+	raw.has_loser_id = !PG_ARGISNULL(1);
+	raw.loser_id = raw.has_loser_id ? PG_GETARG_INT64(1) : 0;
+	raw.actor = text_argument(fcinfo, 2);
+	raw.lifted = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	play(&call, &raw);
+	return return_changed(&call);
 }
 
 /* (contact_id, channel or list, actor, account_id) */

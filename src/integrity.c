@@ -203,7 +203,7 @@ static CiStatement checks[] = {
 				 "CASE WHEN held THEN 'is about a value that by history was not its contact''s, of kind '"
 				 " ELSE 'gives a contact what it had by history, of kind ' END || kind")
 		  " FROM line WHERE NOT was_parked AND held <> (held_by IS NOT DISTINCT FROM contact_id)"),
-	CHECK("WITH line AS (SELECT account_id, e.event_id, e.field_type, e.field, e.old_value, e.new_value,"
+	CHECK("WITH line AS (SELECT account_id, contact_id, e.call_id, e.event_id, e.field_type, e.field, e.old_value, e.new_value,"
 		  " lag(e.event_id) OVER w AS before, lag(e.new_value) OVER w AS value_before"
 		  " FROM contact_identity.event e JOIN contact_identity.contact c USING (account_id, contact_id)"
 		  " WHERE e.field_type IN ('attribute', 'list', 'block') AND NOT starts_with(e.event, 'conflict_')"
@@ -213,13 +213,17 @@ static CiStatement checks[] = {
 		  BREACH("account_id", "9.4", "'event ' || event_id",
 				 "CASE WHEN old_value IS NOT DISTINCT FROM value_before THEN 'says no change of '"
 				 " ELSE 'says a change from what was not there by history, of ' END || field_type || ' ' || field")
-		  " FROM line WHERE before IS NOT NULL AND (old_value IS DISTINCT FROM value_before"
+		  " FROM line WHERE before IS NOT NULL"
+	/* unmerge() gives a contact again what it had when it ended */
+		  " AND NOT EXISTS (SELECT FROM contact_identity.event u WHERE u.account_id = line.account_id"
+		  " AND u.contact_id = line.contact_id AND u.call_id = line.call_id AND u.event = 'unmerged')"
+		  " AND (old_value IS DISTINCT FROM value_before"
 		  " OR old_value IS NOT DISTINCT FROM new_value)"),
 	CHECK("WITH live AS (SELECT c.account_id, c.contact_id, c.attributes FROM contact_identity.contact c"
 		  " WHERE c.state IN " LIVE
 		  "), said AS (SELECT DISTINCT ON (e.account_id, e.contact_id, e.field) e.account_id, e.contact_id,"
 		  " e.field, e.new_value FROM contact_identity.event e"
-		  " WHERE e.field_type = 'attribute' AND e.event IN ('set', 'cleared')"
+		  " WHERE e.field_type = 'attribute' AND e.event IN ('set', 'cleared', 'unset')"
 		  " ORDER BY e.account_id, e.contact_id, e.field, e.event_id DESC"
 		  "), newest AS (SELECT s.* FROM said s JOIN live USING (account_id, contact_id)"
 		  " WHERE s.new_value IS NOT NULL"
@@ -278,6 +282,8 @@ static CiStatement checks[] = {
 				 " ELSE 'is ' || v.status || ' and by history ' || said.status END")
 		  " FROM contact_identity.conflict v FULL JOIN said USING (account_id, conflict_id)"
 		  " WHERE (v.contact_id IS DISTINCT FROM said.contact_id OR v.status IS DISTINCT FROM said.status)"
+	/* those of a merge that is undone are gone with it [10.3] */
+		  " AND (v.contact_id IS NOT NULL OR said.status <> 'withdrawn')"
 	/* those of an erased contact are gone with it [5.7] */
 		  " AND (v.contact_id IS NOT NULL OR EXISTS (SELECT FROM contact_identity.contact c"
 		  " WHERE c.account_id = said.account_id AND c.contact_id = said.contact_id AND c.state IN " LIVE "))"),

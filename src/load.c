@@ -127,6 +127,18 @@ static CiStatement reach_stmt = {
 	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
+/* Who is known to be another person than contacts are. */
+static CiStatement pairs_stmt = {
+	.sql = FOR_EACH("$2", "p.contact_id, p.other_id, p.merge_id", "distinct_pair p",
+					"p.contact_id OPERATOR(pg_catalog.=) u.id")
+	" UNION ALL "
+	FOR_EACH("$2", "p.contact_id, p.other_id, p.merge_id", "distinct_pair p",
+			 "p.other_id OPERATOR(pg_catalog.=) u.id"),
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
+};
+
 /* An ended contact and the id of its survivor. */
 typedef struct EndedLink
 {
@@ -235,8 +247,8 @@ load_identifier(Load *load, HeapTuple row)
 }
 
 /* A jsonb string as text. */
-static char *
-jsonb_string(const Jsonb *json)
+char *
+ci_jsonb_string(const Jsonb *json)
 {
 	JsonbValue	value;
 
@@ -264,7 +276,7 @@ load_conflict(Load *load, HeapTuple row)
 		conflict->kind = ci_find_kind(load->config, conflict->field);
 		if (conflict->kind == NULL)
 			return;				/* a kind that was removed */
-		conflict->value = jsonb_string(value);
+		conflict->value = ci_jsonb_string(value);
 		conflict->canonical = conflict->value;
 	}
 	else
@@ -433,6 +445,59 @@ read_details(Load *load)
 }
 
 /*
+ * [10.4] Reads who is known to be another person than the contacts are; whoever
+ * that is, too, since a merge of one of them is about both.
+ */
+static void
+read_pairs(Load *load)
+{
+	Datum		values[2] = {load->account};
+	CiColumn	ids;
+	CiColumn	others;
+	uint64		count;
+	int64	   *pairs;
+
+	ci_column_init(&ids, INT8OID);
+	ci_column_init(&others, INT8OID);
+	for (CiContact *contact = load->world->contacts; contact != NULL; contact = contact->next)
+	{
+		if (contact->state != CI_ERASED)
+			ci_column_add_int64(&ids, contact->id);
+	}
+	if (ids.count < 2)
+		return;
+	values[1] = ci_column_array(&ids);
+	count = ci_run(&pairs_stmt, values, NULL, true);
+	pairs = palloc(sizeof(int64) * 3 * Max(1, count));
+	for (uint64 i = 0; i < count; i++)
+	{
+		for (int j = 0; j < 3; j++)
+			pairs[3 * i + j] = ci_get_int64(SPI_tuptable->vals[i], j + 1);
+		ci_column_add_int64(&others, pairs[3 * i]);
+		ci_column_add_int64(&others, pairs[3 * i + 1]);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	if (count == 0)
+		return;
+	read_contacts(load, &others);
+	read_survivors(load);
+	for (uint64 i = 0; i < count; i++)
+	{
+		CiContact  *contact = ci_world_contact(load->world, pairs[3 * i]);
+		CiContact  *other = ci_world_contact(load->world, pairs[3 * i + 1]);
+		CiPair	   *pair;
+		bool		known = false;
+
+		for (pair = load->world->pairs; pair != NULL; pair = pair->next)
+			known |= pair->contact == contact && pair->other == other;
+		if (known || contact == NULL || other == NULL)
+			continue;
+		pair = ci_add_pair(load->world, contact, other);
+		pair->merge_id = pairs[3 * i + 2];
+	}
+}
+
+/*
  * Reads what the requests touch, as the active snapshot has it.  SPI must be
  * connected and the owner be the current user.
  */
@@ -463,8 +528,12 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 			 request->op != CI_OP_SUBSCRIBE && request->op != CI_OP_UNSUBSCRIBE) ||
 			request->ngiven > 0 || request->attributes.count > 0 || request->contact_id != 0)
 			load.details = true;
-		if (request->op == CI_OP_MERGE || request->op == CI_OP_ERASE)
+		if (request->op == CI_OP_MERGE || request->op == CI_OP_ERASE ||
+			request->op == CI_OP_UNMERGE || request->op == CI_OP_SET_DISTINCT)
 			load.merges = true;
+		if (request->op == CI_OP_UNMERGE)
+			load.world->record = ci_load_record(config, load.world, request->contact_id,
+												&kinds, &given, &contacts);
 		if (request->key != NULL)
 		{
 			ci_column_add_text(&kinds, request->key_kind->name);
@@ -498,7 +567,7 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 			if (ci_get_text(row, 3)[0] != 'i')
 				continue;
 			ci_column_add_text(&kinds, ci_get_text(row, 4));
-			ci_column_add_text(&given, jsonb_string(ci_get_jsonb(row, 5)));
+			ci_column_add_text(&given, ci_jsonb_string(ci_get_jsonb(row, 5)));
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}
@@ -508,6 +577,8 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 	read_survivors(&load);
 	if (load.details)
 		read_details(&load);
+	if (load.details && config->has_1_1_tables)
+		read_pairs(&load);
 	link_survivors(&load);
 	if (conflicts.count > 0)
 	{

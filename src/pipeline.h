@@ -40,6 +40,7 @@ typedef struct CiRawRequest
 	bool		has_loser_id;
 	int64		loser_id;
 	bool		newer_wins;
+	bool		lifted;
 	bool		has_conflict_id;
 	int64		conflict_id;
 	bool		confirmed;
@@ -85,7 +86,12 @@ extern char *ci_canonical_json(const Jsonb *json);
 extern char *ci_jsonb_text(const Jsonb *json);
 extern bool ci_json_is_kept(const JsonbContainer *container);
 
+/* record.c: the record of a merge */
+extern CiRecord *ci_load_record(const CiConfig *config, CiWorld *world, int64 contact_id,
+								CiColumn *kinds, CiColumn *given, CiColumn *contacts);
+
 /* load.c */
+extern char *ci_jsonb_string(const Jsonb *json);
 extern CiWorld *ci_load_world(const CiConfig *config, CiRequest *requests, int count);
 extern int64 *ci_live_contacts(const CiWorld *world, int *count);
 

@@ -257,6 +257,7 @@ ci_prepare_request(const CiConfig *config, const CiRawRequest *raw, CiRequest *r
 	request->op = raw->op;
 	request->verified = raw->verified;
 	request->newer_wins = raw->newer_wins;
+	request->lifted = raw->lifted;
 	request->confirmed = raw->confirmed;
 	ok = read_time(raw, request) && read_actor(raw, request);
 	if (!ok)
@@ -294,6 +295,15 @@ ci_prepare_request(const CiConfig *config, const CiRawRequest *raw, CiRequest *r
 								"survivor", &request->contact_id))
 				read_contact_id(request, raw->has_loser_id, raw->loser_id,
 								"loser", &request->loser_id);
+			break;
+		case CI_OP_SET_DISTINCT:
+			if (read_contact_id(request, raw->has_contact_id, raw->contact_id, "a", &request->contact_id) &&
+				read_contact_id(request, raw->has_loser_id, raw->loser_id, "b", &request->loser_id) &&
+				request->contact_id == request->loser_id)
+				refuse(request, CI_INVALID, "a contact is not another person than itself", NULL);
+			break;
+		case CI_OP_UNMERGE:
+			read_contact_id(request, raw->has_contact_id, raw->contact_id, "loser", &request->contact_id);
 			break;
 		case CI_OP_BLOCK:
 		case CI_OP_UNBLOCK:

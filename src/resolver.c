@@ -163,8 +163,8 @@ count_identifying(const CiContact *contact)
 }
 
 /* [1.4] A contact is identified from its first identifying value on. */
-static void
-become_identified(CiWorld *world, CiContact *contact)
+void
+ci_identify_contact(CiWorld *world, CiContact *contact)
 {
 	CiEvent    *event;
 
@@ -285,7 +285,8 @@ choose_target(CiWorld *world, CiRequest *request, CiContact *named, CiContact *k
 		const CiGiven *given = &request->given[i];
 		CiContact  *owner = ci_owner(ci_world_identifier(world, given->kind, given->value));
 
-		if (owner != NULL && !is_contradicted(world, request, i, owner))
+		if (owner != NULL && !is_contradicted(world, request, i, owner) &&
+			!(k != NULL && ci_is_distinct(world, k, owner)))	/* [10.4] */
 		{
 			request->found_kind = given->kind->name;
 			request->found_value = given->value;
@@ -397,12 +398,12 @@ set_primary(CiWorld *world, CiContact *contact, CiIdentifier *identifier,
 	}
 	forget_equal_conflicts(world, contact, CI_FIELD_IDENTIFIER,
 						   identifier->kind->name, identifier->value);
-	become_identified(world, contact);
+	ci_identify_contact(world, contact);
 }
 
 /* Of a contact's aliases of a kind the newest becomes its primary. */
-static void
-promote_newest_alias(CiWorld *world, CiContact *contact, const CiKind *kind)
+void
+ci_promote_newest_alias(CiWorld *world, CiContact *contact, const CiKind *kind)
 {
 	CiIdentifier *newest = NULL;
 	CiIdentifierState before;
@@ -469,11 +470,11 @@ move_identifier(CiWorld *world, CiIdentifier *identifier, CiContact *target,
 		event_replaces(event, old, &old_before);
 
 	if (before.primary)
-		promote_newest_alias(world, owner, identifier->kind);
+		ci_promote_newest_alias(world, owner, identifier->kind);
 	block_channel(world, target, owner->blocks & identifier->kind->channel);
 	forget_equal_conflicts(world, target, CI_FIELD_IDENTIFIER,
 						   identifier->kind->name, identifier->value);
-	become_identified(world, target);
+	ci_identify_contact(world, target);
 }
 
 /* Keeps a given identifier beside the primary one. */
@@ -489,6 +490,13 @@ identifier_conflict(CiWorld *world, CiContact *target, const CiGiven *given, CiC
 	conflict.given = given->given;
 	conflict.owner = owner;
 	open_conflict(world, target, &conflict);
+}
+
+/* [10.4] Whether a contact is known to be another person than K. */
+static bool
+is_distinct_from_key(CiWorld *world, const CiContact *contact)
+{
+	return world->key_contact != NULL && ci_is_distinct(world, world->key_contact, contact);
 }
 
 /* [4.1] to [4.4]: one given identifier, from the target's side. */
@@ -521,7 +529,8 @@ give_identifier(CiWorld *world, CiContact *target, const CiGiven *given)
 	else						/* [4.4] */
 	{
 		if (source->other != CI_OTHER_MOVE ||
-			(source->primary_wins && primary != NULL))
+			(source->primary_wins && primary != NULL) ||
+			is_distinct_from_key(world, owner)) /* [10.4] */
 			identifier_conflict(world, target, given, owner);
 		else if (request->at <= identifier->now.updated_at ||
 				 (primary != NULL && request->at <= primary->now.updated_at))
@@ -591,8 +600,8 @@ attribute_conflict(CiWorld *world, const CiAttribute *value)
 }
 
 /* Whether two values of an attribute are the same, cleared ones too. */
-static bool
-same_attribute(const CiAttribute *a, const CiAttribute *b)
+bool
+ci_same_attribute(const CiAttribute *a, const CiAttribute *b)
 {
 	if (a->json == NULL || b->json == NULL)
 		return a->json == b->json;
@@ -613,7 +622,7 @@ offer_attribute(CiWorld *world, CiContact *target, const CiAttribute *value, boo
 	}
 	else if (stored == NULL)
 		set_attribute(world, target, value);
-	else if (same_attribute(stored, value))
+	else if (ci_same_attribute(stored, value))
 	{
 		if (timed)
 			confirm_attribute(world, target, stored, value->at);
@@ -638,9 +647,9 @@ update_attribute(CiWorld *world, CiContact *target, const CiAttribute *value,
 	CiAttribute *stored = ci_find_attribute(&target->attributes, value->name);
 	CiConflict	conflict = attribute_conflict(world, value);
 
-	if (stored == NULL || (!same_attribute(stored, value) && value->at > stored->at))
+	if (stored == NULL || (!ci_same_attribute(stored, value) && value->at > stored->at))
 		set_attribute(world, target, value);
-	else if (same_attribute(stored, value))
+	else if (ci_same_attribute(stored, value))
 	{
 		if (timed)
 			confirm_attribute(world, target, stored, value->at);
@@ -693,7 +702,7 @@ give_attributes(CiWorld *world, CiContact *target, bool was_identified, CiMerge 
 
 		if (call_counts(request, given, value, primary_wins))
 			continue;
-		if (given != NULL && !same_attribute(given, value))
+		if (given != NULL && !ci_same_attribute(given, value))
 			ignore(world, value->name);
 		if (primary_wins)
 			offer_attribute(world, target, value, true);
@@ -902,7 +911,8 @@ check_refusal(CiWorld *world, CiRequest *request, const CiContact *target)
 		const CiGiven *given = &request->given[i];
 		CiContact  *owner = ci_owner(ci_world_identifier(world, given->kind, given->value));
 
-		if (owner != NULL && owner != target)
+		if (owner != NULL && owner != target &&
+			(request->only_contact || !is_distinct_from_key(world, owner)))
 			ci_add_offender(request, given->kind->name, owner);
 	}
 	return request->noffenders == 0 ||
@@ -947,7 +957,18 @@ remove_primary(CiWorld *world, CiContact *contact, const CiKind *kind)
 	before = identifier->now;
 	ci_free_identifier(world, identifier);
 	ci_identifier_event(world, contact, "removed", identifier, &before);
-	promote_newest_alias(world, contact, kind);
+	ci_promote_newest_alias(world, contact, kind);
+}
+
+/* [10.4] Two contacts that are different people are not merged. */
+static bool
+refuse_distinct(CiRequest *request, const CiContact *a, const CiContact *b)
+{
+	return ci_fail_request(request, CI_STATE, "the contacts are set distinct",
+						   psprintf("Contacts " INT64_FORMAT " and " INT64_FORMAT
+									" are different people.", a->id, b->id),
+						   psprintf("If they are not: set_distinct(" INT64_FORMAT ", " INT64_FORMAT
+									", ..., lifted => true).", a->id, b->id));
 }
 
 /* RULES 3 and 4: capture and identify. */
@@ -1006,6 +1027,9 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 		target = named != NULL ? named : k;
 	else
 		target = choose_target(world, request, named, k, login);
+	world->key_contact = k;
+	if (k != NULL && k->state == CI_ANONYMOUS && target != NULL && ci_is_distinct(world, k, target))
+		return refuse_distinct(request, k, target);
 	if (!check_refusal(world, request, target) || !check_removal(request, target) ||
 		!check_limits(request, target,
 					  k != NULL && k->state == CI_ANONYMOUS && k != target ? k : NULL))
@@ -1599,6 +1623,7 @@ merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended,
 	ended->state = CI_MERGED;
 	repoint(world, ended, survivor);
 	follow_conflicts(world, ended, survivor);
+	ci_follow_pairs(world, merge);
 	world->merge = NULL;
 	return merge;
 }
@@ -1707,7 +1732,7 @@ unite_attributes(CiWorld *world, CiMerge *merge, bool newer_wins)
 
 		if (stored == NULL)
 			set_attribute(world, survivor, value);
-		else if (same_attribute(stored, value))
+		else if (ci_same_attribute(stored, value))
 			confirm_attribute(world, survivor, stored, value->at);
 		else if (newer_wins || stored->json == NULL)
 		{
@@ -1745,6 +1770,8 @@ merge(CiWorld *world, CiRequest *request, CiResult *result)
 							   "an identified contact cannot be merged into an anonymous one", NULL,
 							   psprintf("Swap them: merge(" INT64_FORMAT ", " INT64_FORMAT ", ...).",
 										loser->id, survivor->id));
+	if (ci_is_distinct(world, survivor, loser))
+		return refuse_distinct(request, survivor, loser);
 	if (!check_limits(request, survivor, loser))
 		return false;
 	ci_set_request_time(world, request, CI_NO_TIME);
@@ -1928,6 +1955,7 @@ ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
 	world->result = result;
 	world->merge = NULL;
 	world->created = NULL;
+	world->key_contact = NULL;
 	request->at = world->clock;
 	request->found_kind = NULL;
 	request->found_value = NULL;
@@ -1962,6 +1990,12 @@ ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
 			break;
 		case CI_OP_ERASE:
 			erase(world, request, result);
+			break;
+		case CI_OP_UNMERGE:
+			ci_unmerge(world, request, result);
+			break;
+		case CI_OP_SET_DISTINCT:
+			ci_set_distinct(world, request, result);
 			break;
 	}
 	Assert(request->error.code == CI_OK || result->nevents == 0);

@@ -177,6 +177,7 @@ struct CiIdentifier
 	CiIdentifier *prev;
 	CiIdentifier *next_touched;
 	bool		touched;
+	bool		returns;		/* goes back when a merge is undone */
 };
 
 /* An attribute; json NULL says that it was cleared (RULES 4.7). */
@@ -205,6 +206,7 @@ struct CiMember
 	CiTime		since;
 	bool		stored;			/* there is a row */
 	bool		touched;
+	bool		gone;			/* as if it never was on the list */
 	CiMember   *next;
 };
 
@@ -277,6 +279,7 @@ struct CiConflict
 	bool		is_new;
 	bool		settled;		/* status changed */
 	bool		moved;			/* contact changed */
+	bool		withdrawn;		/* its merge is undone: there is no row */
 	CiConflict *next;			/* of the contact */
 	CiConflict *next_in_scope;	/* of the contact, of the field and key */
 	CiConflict *next_touched;
@@ -325,6 +328,72 @@ struct CiMerge
 	CiMerge    *next;
 };
 
+/* Two contacts that are different people (RULES 10.4). */
+typedef struct CiPair
+{
+	CiContact  *contact;
+	CiContact  *other;
+	int64		merge_id;		/* it came from the ended contact of a merge
+								 * ... */
+	const CiMerge *merge;		/* ... of the working set */
+	bool		is_new;
+	bool		gone;			/* lifted */
+	struct CiPair *next;
+} CiPair;
+
+/* A row of history as it is read again. */
+typedef struct CiPastEvent
+{
+	const char *event;
+	CiFieldType type;
+	const char *field;
+	const CiKind *kind;			/* of identifiers and keys */
+	const char *old_value;		/* an identifier's, else JSON */
+	const char *new_value;
+	const char *new_canonical;	/* of an attribute */
+	const char *old_canonical;
+	CiIdentifierState old_state;	/* of identifiers and keys; source and
+									 * time of all */
+	CiIdentifierState new_state;
+	const CiKind *found_kind;
+	const char *found_value;
+	bool		of_merge;		/* the merge itself */
+	bool		moves;			/* given with what goes back */
+	int64		conflict_id;
+} CiPastEvent;
+
+/* The record of a merge that is to be undone (RULES 10.3). */
+typedef struct CiRecord
+{
+	int64		merge_id;
+	int64		survivor_id;
+	int64		merged_id;
+	bool		purged;
+	int64		later_id;		/* a later merge of the survivor, or 0 */
+	int64		later_survivor_id;
+	int64		later_merged_id;
+	CiTime		identified_at;
+	CiTime		seen_at;
+	CiTime		survivor_seen_at;
+	bool		was_anonymous;
+	CiIdentifier **identifiers;
+	CiIdentifierState *states;
+	int			nidentifiers;
+	CiAttributes attributes;
+	CiAttributes times_before;	/* of the survivor: name and time */
+	CiMember   *members;
+	int			nmembers;
+	int			blocks;
+	int64	   *conflicts;
+	int			nconflicts;
+	int64	   *settled;
+	int			nsettled;
+	int64	   *ended_before;
+	int			nended_before;
+	CiPastEvent *events;		/* of the survivor, from the merge on */
+	int			nevents;
+} CiRecord;
+
 /* A value in an event, as text, json or the id of a contact. */
 typedef struct CiEventValue
 {
@@ -371,7 +440,9 @@ typedef enum CiOp
 	CI_OP_UNBLOCK,
 	CI_OP_ADD_TO_LIST,
 	CI_OP_REMOVE_FROM_LIST,
-	CI_OP_ERASE
+	CI_OP_ERASE,
+	CI_OP_UNMERGE,
+	CI_OP_SET_DISTINCT
 } CiOp;
 
 typedef struct CiGiven
@@ -410,7 +481,8 @@ struct CiRequest
 	const CiKind **removed;		/* whose primaries it takes away */
 	int			nremoved;
 
-	int64		loser_id;		/* merge */
+	int64		loser_id;		/* merge; the other one of set_distinct */
+	bool		lifted;			/* set_distinct */
 	bool		newer_wins;
 	int64		conflict_id;	/* promote, dismiss */
 	bool		confirmed;
@@ -466,6 +538,9 @@ typedef struct CiWorld
 	CiConflict *touched_conflicts;
 	CiMerge    *merges;
 	CiMerge    *last_merge;
+	CiPair	   *pairs;
+	CiRecord   *record;			/* of the merge that a request undoes */
+	CiRecord   *undone;			/* once it is */
 	CiEvent    *events;
 	CiEvent    *last_event;
 	int			nevents;
@@ -475,6 +550,7 @@ typedef struct CiWorld
 	CiResult   *result;
 	CiMerge    *merge;			/* to which its events belong */
 	CiEvent    *created;		/* of the contact that it makes */
+	CiContact  *key_contact;	/* K */
 } CiWorld;
 
 /* world.c: the working set itself */
@@ -495,8 +571,11 @@ extern CiClass ci_contact_class(const CiContact *contact);
 extern CiContact *ci_owner(const CiIdentifier *identifier);
 extern CiIdentifier *ci_primary(const CiContact *contact, const CiKind *kind);
 extern const char *ci_channel_name(int channel);
+extern int	ci_channel_of(const char *name);
 extern const CiKind *ci_find_kind(const CiConfig *config, const char *name);
 extern const CiSource *ci_find_source(const CiConfig *config, const char *name);
+
+extern bool ci_is_distinct(CiWorld *world, const CiContact *a, const CiContact *b);
 
 /* For resolver.c: all changes of the working set go through these. */
 extern CiContact *ci_new_contact(CiWorld *world, CiState state);
@@ -508,10 +587,25 @@ extern CiConflict *ci_conflicts_like(CiWorld *world, const CiContact *contact,
 extern CiConflict *ci_add_conflict(CiWorld *world, CiContact *contact,
 								   const CiConflict *template);
 extern void ci_give_conflict(CiWorld *world, CiConflict *conflict, CiContact *contact);
+extern void ci_withdraw_conflict(CiWorld *world, CiConflict *conflict);
+extern void ci_remove_attribute(CiAttributes *attributes, const char *name);
+extern CiPair *ci_add_pair(CiWorld *world, CiContact *contact, CiContact *other);
 extern CiMember *ci_find_member(const CiContact *contact, int list_id);
 extern CiMember *ci_add_member(CiWorld *world, CiContact *contact, int list_id);
 extern CiEvent *ci_add_event(CiWorld *world, CiContact *contact, const char *event,
 							 CiFieldType type, const char *field);
+
+extern void ci_identify_contact(CiWorld *world, CiContact *contact);
+extern void ci_promote_newest_alias(CiWorld *world, CiContact *contact, const CiKind *kind);
+extern bool ci_same_attribute(const CiAttribute *a, const CiAttribute *b);
+
+/* distinct.c: RULES 10.4 */
+extern bool ci_set_distinct(CiWorld *world, CiRequest *request, CiResult *result);
+extern void ci_pair_event(CiWorld *world, const CiPair *pair, const char *name);
+extern void ci_follow_pairs(CiWorld *world, CiMerge *merge);
+
+/* unmerge.c: RULES 10.3 */
+extern bool ci_unmerge(CiWorld *world, CiRequest *request, CiResult *result);
 
 /* declared.c: RULES 4.11 */
 extern bool ci_attribute_is_declared(const CiConfig *config, const CiAttribute *attribute);

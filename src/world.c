@@ -467,6 +467,18 @@ ci_channel_name(int channel)
 	return NULL;
 }
 
+/* The channel of that name, or CI_CHANNEL_NONE. */
+int
+ci_channel_of(const char *name)
+{
+	for (int channel = CI_CHANNEL_EMAIL; channel <= CI_CHANNEL_PUSH; channel <<= 1)
+	{
+		if (strcmp(name, ci_channel_name(channel)) == 0)
+			return channel;
+	}
+	return CI_CHANNEL_NONE;
+}
+
 /* The kind of that name, or NULL. */
 const CiKind *
 ci_find_kind(const CiConfig *config, const char *name)
@@ -570,13 +582,60 @@ ci_give_conflict(CiWorld *world, CiConflict *conflict, CiContact *contact)
 	ci_touch_conflict(world, conflict);
 }
 
+/* Takes away a conflict, as if it never was. */
+void
+ci_withdraw_conflict(CiWorld *world, CiConflict *conflict)
+{
+	unlink_conflict(world, conflict);
+	conflict->withdrawn = true;
+	ci_touch_conflict(world, conflict);
+}
+
+/* Takes away an attribute, as if it never was. */
+void
+ci_remove_attribute(CiAttributes *attributes, const char *name)
+{
+	CiAttribute *item = ci_find_attribute(attributes, name);
+
+	if (item == NULL)
+		return;
+	attributes->count--;
+	memmove(item, item + 1, sizeof(CiAttribute) * (attributes->items + attributes->count - item));
+}
+
+/* Two contacts that are different people from now on. */
+CiPair *
+ci_add_pair(CiWorld *world, CiContact *contact, CiContact *other)
+{
+	CiPair	   *pair = palloc0(sizeof(CiPair));
+
+	pair->contact = contact;
+	pair->other = other;
+	pair->next = world->pairs;
+	world->pairs = pair;
+	return pair;
+}
+
+/* [10.4] Whether two contacts are known to be different people. */
+bool
+ci_is_distinct(CiWorld *world, const CiContact *a, const CiContact *b)
+{
+	for (const CiPair *pair = world->pairs; pair != NULL; pair = pair->next)
+	{
+		if (!pair->gone && ((pair->contact == a && pair->other == b) ||
+							(pair->contact == b && pair->other == a)))
+			return true;
+	}
+	return false;
+}
+
 /* A contact's row for a list, or NULL where it never was on it. */
 CiMember *
 ci_find_member(const CiContact *contact, int list_id)
 {
 	for (CiMember *member = contact->members; member != NULL; member = member->next)
 	{
-		if (member->list_id == list_id)
+		if (member->list_id == list_id && !member->gone)
 			return member;
 	}
 	return NULL;

@@ -115,6 +115,23 @@ COMMENT ON FUNCTION contact_identity.merge(bigint, bigint, text, boolean, intege
     'Merges one contact into another (RULES 6.4 to 6.7). newer_wins: of two values the newer becomes primary.'
     ' 22023: no agent, or an identified contact into an anonymous one; P0002: no such contact.';
 
+CREATE FUNCTION contact_identity.unmerge(
+    loser bigint, agent text, account_id integer DEFAULT NULL) RETURNS contact_identity.identify_result
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_undo_merge';
+COMMENT ON FUNCTION contact_identity.unmerge(bigint, text, integer) IS
+    'Undoes the newest merge of a contact that ended in it: both are as they would be without it, and what was given since with a key'
+    ' or identifier that goes back goes along (RULES 10.3). 22023: no agent; 55000: not merged, purged, or a later change is in the way;'
+    ' P0002: no such contact.';
+
+CREATE FUNCTION contact_identity.set_distinct(
+    a bigint, b bigint, agent text, lifted boolean DEFAULT false, account_id integer DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_distinguish';
+COMMENT ON FUNCTION contact_identity.set_distinct(bigint, bigint, text, boolean, integer) IS
+    'Two contacts are different people, until that is lifted: nothing merges them, and a value of one given with a key of the other is'
+    ' a conflict (RULES 10.4). True if that is new. 22023: no agent; 55000: they are one contact; P0002: no such contact.';
+
 CREATE FUNCTION contact_identity.block(
     contact_id bigint, channel text, actor text DEFAULT NULL, account_id integer DEFAULT NULL) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -360,6 +360,7 @@ BEGIN
             account_id integer NOT NULL,
             contact_id bigint NOT NULL,
             other_id   bigint NOT NULL CHECK (contact_id < other_id),
+            merge_id   bigint,
             actor      text,
             role       text NOT NULL DEFAULT session_user,
             set_at     timestamptz NOT NULL,
@@ -367,8 +368,10 @@ BEGIN
         );
         CREATE INDEX distinct_pair_other ON contact_identity.distinct_pair (account_id, other_id);
         REVOKE ALL ON contact_identity.distinct_pair FROM PUBLIC;
+        COMMENT ON COLUMN contact_identity.distinct_pair.merge_id IS
+            'The merge by which the pair of an ended contact became its survivor''s; null: it was set.';
         COMMENT ON TABLE contact_identity.distinct_pair IS
-            'Contacts that are different people; a pair goes on to hold for the survivors of both. Read the view distinct_contacts (RULES 10.4).';
+            'Contacts that are different people; Read the view distinct_contacts (RULES 10.4).';
     END IF;
     IF to_regclass('contact_identity.suppressed') IS NULL THEN
         CREATE TABLE contact_identity.suppressed (
