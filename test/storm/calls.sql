@@ -139,7 +139,9 @@ INSERT INTO operation VALUES
     SELECT to_jsonb(contact_identity.remove_from_list(($1->>'contact_id')::bigint, 'Contacts active in Conversations')) $$),
 ('block', 2, $$jsonb_build_object('contact_id', some_contact(), 'channel', one_of('email', 'sms', 'push'))$$, $$
     SELECT to_jsonb(contact_identity.block(($1->>'contact_id')::bigint, $1->>'channel')) $$),
-('unblock', 2, $$jsonb_build_object('contact_id', some_contact(), 'channel', one_of('email', 'sms', 'push'))$$, $$
+('unblock', 2, $$coalesce((SELECT jsonb_build_object('contact_id', b.contact_id, 'channel', b.channel)
+        FROM contact_identity.block b WHERE b.account_id = account() ORDER BY random() LIMIT 1),
+        jsonb_build_object('contact_id', some_contact(), 'channel', 'email'))$$, $$
     SELECT to_jsonb(contact_identity.unblock(($1->>'contact_id')::bigint, $1->>'channel')) $$),
 ('batch', 7, 'some_requests()', $$
     SELECT jsonb_agg(to_jsonb(r)) FROM contact_identity.identify_batch($1) r $$),
