@@ -81,11 +81,18 @@ install-phone: $(PHONE).so
 HOST_SRC = src/normalize.c src/declared.c src/resolver.c src/distinct.c src/unmerge.c src/world.c
 HOST_CFLAGS = -DFRONTEND -g -O1 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-Isrc -I$(shell $(PG_CONFIG) --includedir-server)
-build/host/%: test/host/%.c $(wildcard test/host/*.h) $(HOST_SRC) src/phone.o $(wildcard src/*.h)
-	@$(MKDIR_P) build/host
-	$(CC) $(HOST_CFLAGS) -o $@ $< $(HOST_SRC) src/phone.o -L$(shell $(PG_CONFIG) --pkglibdir) \
-		-lpgcommon -lpgport -lidn2 -lunistring -lphonenumber -lstdc++ -lm
+	-Isrc -Itest/host -I$(shell $(PG_CONFIG) --includedir-server)
+HOST_LIBS = src/phone.o -L$(shell $(PG_CONFIG) --pkglibdir) \
+	-lpgcommon -lpgport -lidn2 -lunistring -lphonenumber -lstdc++ -lm
+HOST_HEADERS = $(wildcard src/*.h test/host/*.h)
+HOST_PARTS = $(HOST_SRC:.c=.o) test/host/memory.o
+HOST_OBJS = $(addprefix build/host/,$(HOST_PARTS))
+build/host/%.o: %.c $(HOST_HEADERS)
+	@$(MKDIR_P) $(@D)
+	$(CC) $(HOST_CFLAGS) -c -o $@ $<
+build/host/%: build/host/test/host/%.o $(HOST_OBJS) src/phone.o
+	$(CC) $(HOST_CFLAGS) -o $@ $< $(HOST_OBJS) $(HOST_LIBS)
 .PHONY: host-tests
 host-tests: $(HOST_TESTS)
+.SECONDARY: $(HOST_OBJS)
 endif
