@@ -30,6 +30,7 @@ ISOLATION_OPTS = --inputdir=test/isolation --load-extension=$(EXTENSION)
 PHONE = contact_identity_phone
 PHONE_OBJS = src/phone.o src/phone_module.o
 HOST_TESTS = $(patsubst test/host/%.c,build/host/%,$(wildcard test/host/test_*.c))
+FUZZERS = normalize
 EXTRA_CLEAN = build tmp_install $(PHONE).so $(PHONE_OBJS)
 
 # The two commands of the README: they need no configured server, nor PGXS.
@@ -84,7 +85,7 @@ HOST_CFLAGS = -DFRONTEND -g -O1 -Wall -Wextra -Werror -Wno-unused-parameter -Wno
 	-Isrc -Itest/host -I$(shell $(PG_CONFIG) --includedir-server)
 HOST_LIBS = src/phone.o -L$(shell $(PG_CONFIG) --pkglibdir) \
 	-lpgcommon -lpgport -lidn2 -lunistring -lphonenumber -lstdc++ -lm
-HOST_HEADERS = $(wildcard src/*.h test/host/*.h)
+HOST_HEADERS = $(wildcard src/*.h test/host/*.h test/fuzz/*.h)
 HOST_PARTS = $(HOST_SRC:.c=.o) test/host/memory.o
 HOST_OBJS = $(addprefix build/host/,$(HOST_PARTS))
 build/host/%.o: %.c $(HOST_HEADERS)
@@ -92,7 +93,22 @@ build/host/%.o: %.c $(HOST_HEADERS)
 	$(CC) $(HOST_CFLAGS) -c -o $@ $<
 build/host/%: build/host/test/host/%.o $(HOST_OBJS) src/phone.o
 	$(CC) $(HOST_CFLAGS) -o $@ $< $(HOST_OBJS) $(HOST_LIBS)
-.PHONY: host-tests
+.PHONY: host-tests replayers fuzzers
 host-tests: $(HOST_TESTS)
-.SECONDARY: $(HOST_OBJS)
+
+# The same parts fed with bytes, for test/fuzz/run. Those that replay need
+# nothing more; those that look for new input need the compiler that comes with
+# the server's headers, for its libFuzzer.
+FUZZ_OBJS = $(addprefix build/fuzz/,$(HOST_PARTS))
+build/replay/%: build/host/test/fuzz/%.o build/host/test/fuzz/replay.o $(HOST_OBJS) src/phone.o
+	@$(MKDIR_P) $(@D)
+	$(CC) $(HOST_CFLAGS) -o $@ $(filter build/%,$^) $(HOST_LIBS)
+build/fuzz/%.o: %.c $(HOST_HEADERS)
+	@$(MKDIR_P) $(@D)
+	$(CLANG) $(HOST_CFLAGS) -Wno-ignored-attributes -fsanitize=fuzzer-no-link -c -o $@ $<
+build/fuzz/%: build/fuzz/test/fuzz/%.o $(FUZZ_OBJS) src/phone.o
+	$(CLANG) $(HOST_CFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJS) $(HOST_LIBS)
+replayers: $(addprefix build/replay/,$(FUZZERS))
+fuzzers: $(addprefix build/fuzz/,$(FUZZERS))
+.SECONDARY: $(HOST_OBJS) $(FUZZ_OBJS)
 endif
