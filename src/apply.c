@@ -1420,6 +1420,23 @@ add_to_counts(Datum *values)
 		DatumGetPointer(ci_get_datum(SPI_tuptable->vals[0], 1, TIDOID, &isnull));
 }
 
+/* [2.5] What the counts change by: identified, push, conversations. */
+void
+ci_count_changes(const CiWorld *world, int64 *counts)
+{
+	counts[0] = counts[1] = counts[2] = 0;
+	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
+	{
+		CiClass		class = ci_contact_class(contact);
+		CiClass		was = contact->is_new ? CI_CLASS_NONE : contact->was_class;
+		bool		was_identified = !contact->is_new && contact->was_state == CI_IDENTIFIED;
+
+		counts[0] += (contact->state == CI_IDENTIFIED) - was_identified;
+		counts[1] += (class == CI_CLASS_PUSH) - (was == CI_CLASS_PUSH);
+		counts[2] += (class == CI_CLASS_CONVERSATIONS) - (was == CI_CLASS_CONVERSATIONS);
+	}
+}
+
 /*
  * [2.4] The counts, in parts that are a server process's own, so that nobody
  * waits for anybody.  Where a prepared transaction holds one, there is another.
@@ -1427,25 +1444,14 @@ add_to_counts(Datum *values)
 static void
 apply_counts(CiWorld *world)
 {
-	int64		identified = 0;
-	int64		push = 0;
-	int64		conversations = 0;
+	int64		counts[3];
 
-	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
-	{
-		CiClass		class = ci_contact_class(contact);
-		CiClass		was = contact->is_new ? CI_CLASS_NONE : contact->was_class;
-		bool		was_identified = !contact->is_new && contact->was_state == CI_IDENTIFIED;
-
-		identified += (contact->state == CI_IDENTIFIED) - was_identified;
-		push += (class == CI_CLASS_PUSH) - (was == CI_CLASS_PUSH);
-		conversations += (class == CI_CLASS_CONVERSATIONS) - (was == CI_CLASS_CONVERSATIONS);
-	}
-	if (identified != 0 || push != 0 || conversations != 0)
+	ci_count_changes(world, counts);
+	if (counts[0] != 0 || counts[1] != 0 || counts[2] != 0)
 	{
 		Datum		values[6] = {
 			Int32GetDatum(world->config->account_id), Int32GetDatum(CI_PROCESS_NUMBER),
-			Int64GetDatum(identified), Int64GetDatum(push), Int64GetDatum(conversations)
+			Int64GetDatum(counts[0]), Int64GetDatum(counts[1]), Int64GetDatum(counts[2])
 		};
 
 		add_to_counts(values);

@@ -171,6 +171,30 @@ ci_capture(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(contact_id);
 }
 
+/* Reads the arguments of identify() but the last. */
+void
+ci_read_identify(FunctionCallInfo fcinfo, CiRawRequest *raw)
+{
+	static const char *const kinds[] = {"email", "phone", "ext_id", "whatsapp", "landline"};
+
+	raw->source = text_argument(fcinfo, 0);
+	raw->key = text_argument(fcinfo, 1);
+	for (int i = 0; i < lengthof(kinds); i++)
+	{
+		raw->identifiers[i].kind = kinds[i];
+		raw->identifiers[i].value = text_argument(fcinfo, 2 + i);
+	}
+	raw->nidentifiers = lengthof(kinds);
+	raw->attributes = PG_ARGISNULL(7) ? NULL : PG_GETARG_JSONB_P(7);
+	raw->via = text_argument(fcinfo, 8);
+	raw->has_occurred_at = !PG_ARGISNULL(9);
+	raw->occurred_at = raw->has_occurred_at ? PG_GETARG_TIMESTAMPTZ(9) : 0;
+	raw->has_contact_id = !PG_ARGISNULL(10);
+	raw->contact_id = raw->has_contact_id ? PG_GETARG_INT64(10) : 0;
+	raw->verified = !PG_ARGISNULL(11) && PG_GETARG_BOOL(11);
+	raw->actor = text_argument(fcinfo, 12);
+}
+
 /*
  * identify(source, key, email, phone, ext_id, whatsapp, landline, attributes,
  * via, occurred_at, contact_id, verified, actor, account_id)
@@ -178,27 +202,11 @@ ci_capture(PG_FUNCTION_ARGS)
 Datum
 ci_identify(PG_FUNCTION_ARGS)
 {
-	static const char *const kinds[] = {"email", "phone", "ext_id", "whatsapp", "landline"};
 	CiRawRequest raw = {.op = CI_OP_IDENTIFY};
 	Call		call;
 
 	ci_begin_call(&call.common, ci_account_argument(fcinfo, 13));
-	raw.source = text_argument(fcinfo, 0);
-	raw.key = text_argument(fcinfo, 1);
-	for (int i = 0; i < lengthof(kinds); i++)
-	{
-		raw.identifiers[i].kind = kinds[i];
-		raw.identifiers[i].value = text_argument(fcinfo, 2 + i);
-	}
-	raw.nidentifiers = lengthof(kinds);
-	raw.attributes = PG_ARGISNULL(7) ? NULL : PG_GETARG_JSONB_P(7);
-	raw.via = text_argument(fcinfo, 8);
-	raw.has_occurred_at = !PG_ARGISNULL(9);
-	raw.occurred_at = raw.has_occurred_at ? PG_GETARG_TIMESTAMPTZ(9) : 0;
-	raw.has_contact_id = !PG_ARGISNULL(10);
-	raw.contact_id = raw.has_contact_id ? PG_GETARG_INT64(10) : 0;
-	raw.verified = !PG_ARGISNULL(11) && PG_GETARG_BOOL(11);
-	raw.actor = text_argument(fcinfo, 12);
+	ci_read_identify(fcinfo, &raw);
 	play(&call, &raw);
 	return return_result(&call, fcinfo);
 }
@@ -267,6 +275,18 @@ ci_dismiss(PG_FUNCTION_ARGS)
 	return return_changed(&call);
 }
 
+/* Reads the arguments of merge() but the last. */
+void
+ci_read_merge(FunctionCallInfo fcinfo, CiRawRequest *raw)
+{
+	raw->has_contact_id = !PG_ARGISNULL(0);
+	raw->contact_id = raw->has_contact_id ? PG_GETARG_INT64(0) : 0;
+	raw->has_loser_id = !PG_ARGISNULL(1);
+	raw->loser_id = raw->has_loser_id ? PG_GETARG_INT64(1) : 0;
+	raw->actor = text_argument(fcinfo, 2);
+	raw->newer_wins = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+}
+
 /* merge(survivor, loser, agent, newer_wins, account_id) */
 Datum
 ci_merge(PG_FUNCTION_ARGS)
@@ -275,12 +295,7 @@ ci_merge(PG_FUNCTION_ARGS)
 	Call		call;
 
 	ci_begin_call(&call.common, ci_account_argument(fcinfo, 4));
-	raw.has_contact_id = !PG_ARGISNULL(0);
-	raw.contact_id = raw.has_contact_id ? PG_GETARG_INT64(0) : 0;
-	raw.has_loser_id = !PG_ARGISNULL(1);
-	raw.loser_id = raw.has_loser_id ? PG_GETARG_INT64(1) : 0;
-	raw.actor = text_argument(fcinfo, 2);
-	raw.newer_wins = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	ci_read_merge(fcinfo, &raw);
 	play(&call, &raw);
 	return return_result(&call, fcinfo);
 }

@@ -66,6 +66,8 @@ typedef struct CiCall
 /* functions.c: what every function of SQL begins and ends with */
 extern void ci_begin_call(CiCall *call, int account_id);
 extern void ci_end_call(CiCall *call);
+extern void ci_read_identify(FunctionCallInfo fcinfo, CiRawRequest *raw);
+extern void ci_read_merge(FunctionCallInfo fcinfo, CiRawRequest *raw);
 extern void ci_result_row(int number, const CiRequest *request, const CiResult *result,
 						  Datum *values, bool *nulls);
 
@@ -99,6 +101,7 @@ extern int64 *ci_live_contacts(const CiWorld *world, int *count);
 extern bool ci_apply_claims(CiWorld *world);
 extern void ci_apply_world(CiWorld *world);
 extern int	ci_count_claims(const CiWorld *world);
+extern void ci_count_changes(const CiWorld *world, int64 *counts);
 
 /* follow.c: columns of the application's that name contacts [10.8] */
 extern void ci_follow_merges(CiWorld *world);

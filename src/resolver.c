@@ -170,6 +170,7 @@ ci_identify_contact(CiWorld *world, CiContact *contact)
 
 	if (contact->state != CI_ANONYMOUS || count_identifying(contact) == 0)
 		return;
+	ci_apply_rule(world, "1.4");
 	contact->state = CI_IDENTIFIED;
 	contact->identified_at = world->request->at;
 	contact->touched = true;
@@ -276,10 +277,14 @@ choose_target(CiWorld *world, CiRequest *request, CiContact *named, CiContact *k
 	{
 		request->found_kind = NULL;
 		request->found_value = NULL;
-		return named;			/* [3.1] */
+		ci_apply_rule(world, "3.1");
+		return named;
 	}
 	if (!login && k != NULL && k->state == CI_IDENTIFIED)
-		return k;				/* [3.2] */
+	{
+		ci_apply_rule(world, "3.2");
+		return k;
+	}
 	for (int i = 0; i < request->ngiven; i++)
 	{
 		const CiGiven *given = &request->given[i];
@@ -290,22 +295,30 @@ choose_target(CiWorld *world, CiRequest *request, CiContact *named, CiContact *k
 		{
 			request->found_kind = given->kind->name;
 			request->found_value = given->value;
-			return owner;		/* [3.3] */
+			ci_apply_rule(world, "3.3");
+			return owner;
 		}
 	}
 	if (k != NULL)
 	{
 		if (k->state == CI_ANONYMOUS)
-			return k;			/* [3.4] */
+		{
+			ci_apply_rule(world, request->ngiven > 0 ? "3.4" : "1.2");
+			return k;
+		}
 		if (!is_contradicted(world, request, request->ngiven, k))
-			return k;			/* [3.5] */
+		{
+			ci_apply_rule(world, request->ngiven > 0 ? "3.5" : "1.2");
+			return k;
+		}
 	}
 	if (request->ngiven > 0)
 	{
 		request->found_kind = request->given[0].kind->name;
 		request->found_value = request->given[0].value;
 	}
-	return NULL;				/* [3.6] */
+	ci_apply_rule(world, request->ngiven > 0 ? "3.6" : "1.1");
+	return NULL;
 }
 
 /* ---- RULES 4: what is stored ---- */
@@ -318,6 +331,7 @@ verify(CiWorld *world, CiIdentifier *identifier)
 
 	if (!world->request->verified || before.verified)
 		return;
+	ci_apply_rule(world, "4.18");
 	identifier->now.verified = true;
 	ci_touch_identifier(world, identifier);
 	ci_identifier_event(world, before.contact, "verified", identifier, &before);
@@ -510,15 +524,17 @@ give_identifier(CiWorld *world, CiContact *target, const CiGiven *given)
 	CiIdentifier *primary = ci_primary(target, given->kind);
 	CiIdentifierState state = as_given(world, given->given);
 
-	if (owner == target)		/* [4.1] */
+	if (owner == target)
 	{
+		ci_apply_rule(world, "4.1");
 		confirm(world, identifier);
 		verify(world, identifier);
 	}
 	else if (owner == NULL)
 	{
+		ci_apply_rule(world, primary == NULL ? "4.2" : "4.3");
 		if (primary == NULL)
-			set_primary(world, target, identifier, &state); /* [4.2] */
+			set_primary(world, target, identifier, &state);
 		else if (source->primary_wins)
 			identifier_conflict(world, target, given, NULL);	/* [4.3] */
 		else if (request->at > primary->now.updated_at)
@@ -526,8 +542,9 @@ give_identifier(CiWorld *world, CiContact *target, const CiGiven *given)
 		else
 			ignore(world, given->kind->name);
 	}
-	else						/* [4.4] */
+	else
 	{
+		ci_apply_rule(world, is_distinct_from_key(world, owner) ? "10.4" : "4.4");
 		if (source->other != CI_OTHER_MOVE ||
 			(source->primary_wins && primary != NULL) ||
 			is_distinct_from_key(world, owner)) /* [10.4] */
@@ -615,6 +632,7 @@ offer_attribute(CiWorld *world, CiContact *target, const CiAttribute *value, boo
 	CiAttribute *stored = ci_find_attribute(&target->attributes, value->name);
 	CiConflict	conflict = attribute_conflict(world, value);
 
+	ci_apply_rule(world, "4.6");
 	if (value->json == NULL)
 	{
 		if (stored == NULL || stored->json != NULL)
@@ -647,6 +665,7 @@ update_attribute(CiWorld *world, CiContact *target, const CiAttribute *value,
 	CiAttribute *stored = ci_find_attribute(&target->attributes, value->name);
 	CiConflict	conflict = attribute_conflict(world, value);
 
+	ci_apply_rule(world, defend ? "4.8" : "4.7");
 	if (stored == NULL || (!ci_same_attribute(stored, value) && value->at > stored->at))
 		set_attribute(world, target, value);
 	else if (ci_same_attribute(stored, value))
@@ -735,6 +754,7 @@ join_default_list(CiWorld *world, CiContact *target)
 
 	if (source->default_list == 0 || ci_find_member(target, source->default_list) != NULL)
 		return;
+	ci_apply_rule(world, "4.12");
 	member = ci_add_member(world, target, source->default_list);
 	member->source = source->name;
 	member->since = world->request->at;
@@ -751,6 +771,8 @@ attach_key(CiWorld *world, CiIdentifier *key, CiContact *contact)
 {
 	CiIdentifierState state = as_given(world, NULL);
 
+	ci_apply_rule(world, world->created != NULL && world->created->contact == contact &&
+				  world->request->ngiven == 0 ? "1.1" : "3.7");
 	/* [1.7] A push key is opted in when first seen; an opt-out stays [1.9]. */
 	state.opted_in = key->kind->channel == CI_CHANNEL_PUSH && !key->now.parked;
 	store_identifier(world, key, contact, &state);
@@ -765,6 +787,7 @@ move_key(CiWorld *world, CiIdentifier *key, CiContact *target)
 	CiIdentifierState state = as_given(world, NULL);
 	CiEvent    *event;
 
+	ci_apply_rule(world, "3.9");
 	if (world->request->at <= before.updated_at)
 	{
 		ignore(world, key->kind->name);
@@ -786,6 +809,7 @@ note_seen(CiWorld *world, CiContact *contact)
 	if (contact->last_seen_at != CI_NO_TIME &&
 		world->request->at < contact->last_seen_at + Max(world->config->seen_interval, 1))
 		return;
+	ci_apply_rule(world, "1.2");
 	contact->last_seen_at = world->request->at;
 	contact->touched = true;
 }
@@ -1050,7 +1074,8 @@ identify(CiWorld *world, CiRequest *request, CiResult *result)
 		attach_key(world, key, k);	/* [3.1] K is the anonymous one named */
 	if (k != NULL && k->state == CI_ANONYMOUS && k != target)
 	{
-		merge = merge_contacts(world, target, k, key);	/* [3.8] */
+		ci_apply_rule(world, "3.8");
+		merge = merge_contacts(world, target, k, key);
 		result->merged = k;
 		result->outcome = CI_OUTCOME_MERGED;
 	}
@@ -1185,7 +1210,10 @@ open_conflict(CiWorld *world, CiContact *contact, const CiConflict *template)
 		}
 	}
 	if (open != NULL)
+	{
+		ci_apply_rule(world, "5.2");
 		ci_settle_conflict(world, open, CI_OBSOLETE);
+	}
 	conflict = ci_add_conflict(world, contact, template);
 	ci_conflict_event(world, conflict, "conflict_opened");
 	ci_report_conflict(world, conflict);
@@ -1614,6 +1642,7 @@ merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended,
 		event = ci_identifier_event(world, survivor, "moved_in", moved, NULL);
 		event->other = ended;
 	}
+	ci_apply_rule(world, "6.7");
 	block_channel(world, survivor, ended->blocks & ~survivor->blocks);
 	ended->blocks = 0;
 	unite_lists(world, merge);
@@ -1621,7 +1650,10 @@ merge_contacts(CiWorld *world, CiContact *survivor, CiContact *ended,
 	survivor->last_seen_at = Max(survivor->last_seen_at, ended->last_seen_at);
 
 	ended->state = CI_MERGED;
+	ci_apply_rule(world, "6.3");
 	repoint(world, ended, survivor);
+	if (ended->conflicts != NULL)
+		ci_apply_rule(world, "5.7");
 	follow_conflicts(world, ended, survivor);
 	ci_follow_pairs(world, merge);
 	world->merge = NULL;
@@ -1764,7 +1796,10 @@ merge(CiWorld *world, CiRequest *request, CiResult *result)
 		return false;
 	result->contact = survivor;
 	if (survivor == loser)
-		return true;			/* [6.6] */
+	{
+		ci_apply_rule(world, "6.6");
+		return true;
+	}
 	if (survivor->state == CI_ANONYMOUS && loser->state == CI_IDENTIFIED)
 		return ci_fail_request(request, CI_INVALID,
 							   "an identified contact cannot be merged into an anonymous one", NULL,
@@ -1776,8 +1811,10 @@ merge(CiWorld *world, CiRequest *request, CiResult *result)
 		return false;
 	ci_set_request_time(world, request, CI_NO_TIME);
 
+	ci_apply_rule(world, "6.4");
 	record = merge_contacts(world, survivor, loser, NULL);
 	world->merge = record;
+	ci_apply_rule(world, "6.4");
 	unite_identifiers(world, record, request->newer_wins);
 	unite_attributes(world, record, request->newer_wins);
 	world->merge = NULL;
@@ -1956,6 +1993,8 @@ ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
 	world->merge = NULL;
 	world->created = NULL;
 	world->key_contact = NULL;
+	world->rule = NULL;
+	world->nrules = 0;
 	request->at = world->clock;
 	request->found_kind = NULL;
 	request->found_value = NULL;

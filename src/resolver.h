@@ -20,6 +20,7 @@ typedef int64 CiTime;			/* microseconds, as TimestampTz */
 
 /* Limits; the README lists them. */
 #define CI_MAX_KINDS			32
+#define CI_MAX_RULES			40	/* more than there are in RULES 3 to 6 */
 #define CI_MAX_ATTRIBUTE_NAME	255
 #define CI_MAX_ATTRIBUTES		1000	/* of one contact, and of one call */
 #define CI_MAX_ATTRIBUTE_BYTES	1000000 /* of one contact, names included */
@@ -421,6 +422,7 @@ typedef struct CiEvent
 	CiIdentifierState old_state;
 	CiIdentifierState new_state;
 	CiContact  *other;			/* whom it came from or went to */
+	const char *rule;			/* by which it happened, or NULL */
 	CiConflict *conflict;
 	CiMerge    *merge;
 	struct CiEvent *next;
@@ -551,6 +553,9 @@ typedef struct CiWorld
 	CiMerge    *merge;			/* to which its events belong */
 	CiEvent    *created;		/* of the contact that it makes */
 	CiContact  *key_contact;	/* K */
+	const char *rule;			/* that is being applied, or NULL */
+	const char *rules[CI_MAX_RULES];	/* that decided so far, each once */
+	int			nrules;
 } CiWorld;
 
 /* world.c: the working set itself */
@@ -592,6 +597,7 @@ extern void ci_remove_attribute(CiAttributes *attributes, const char *name);
 extern CiPair *ci_add_pair(CiWorld *world, CiContact *contact, CiContact *other);
 extern CiMember *ci_find_member(const CiContact *contact, int list_id);
 extern CiMember *ci_add_member(CiWorld *world, CiContact *contact, int list_id);
+extern void ci_apply_rule(CiWorld *world, const char *rule);
 extern CiEvent *ci_add_event(CiWorld *world, CiContact *contact, const char *event,
 							 CiFieldType type, const char *field);
 

@@ -657,6 +657,23 @@ ci_add_member(CiWorld *world, CiContact *contact, int list_id)
 }
 
 /*
+ * Says by which rule goes what happens from here on; its name is a constant of
+ * the caller's.
+ */
+void
+ci_apply_rule(CiWorld *world, const char *rule)
+{
+	world->rule = rule;
+	for (int i = 0; i < world->nrules; i++)
+	{
+		if (world->rules[i] == rule || strcmp(world->rules[i], rule) == 0)
+			return;
+	}
+	if (world->nrules < CI_MAX_RULES)
+		world->rules[world->nrules++] = rule;
+}
+
+/*
  * A row of history for the request being played: there is no change without
  * one (RULES 9.4), so this is also what tells a change.
  */
@@ -674,6 +691,7 @@ ci_add_event(CiWorld *world, CiContact *contact, const char *name,
 	event->old_at = CI_NO_TIME;
 	event->new_at = CI_NO_TIME;
 	event->merge = world->merge;
+	event->rule = world->rule;
 	if (world->last_event == NULL)
 		world->events = event;
 	else
