@@ -204,6 +204,7 @@ static CiStatement checks[] = {
 				 " ELSE 'gives a contact what it had by history, of kind ' END || kind")
 		  " FROM line WHERE NOT was_parked AND held <> (held_by IS NOT DISTINCT FROM contact_id)"),
 	CHECK("WITH line AS (SELECT account_id, contact_id, e.call_id, e.event_id, e.field_type, e.field, e.old_value, e.new_value,"
+		  " e.field_type = 'attribute' AND (e.old_at IS NULL) <> (e.new_at IS NULL) AS comes_or_goes,"
 		  " lag(e.event_id) OVER w AS before, lag(e.new_value) OVER w AS value_before"
 		  " FROM contact_identity.event e JOIN contact_identity.contact c USING (account_id, contact_id)"
 		  " WHERE e.field_type IN ('attribute', 'list', 'block') AND NOT starts_with(e.event, 'conflict_')"
@@ -218,7 +219,7 @@ static CiStatement checks[] = {
 		  " AND NOT EXISTS (SELECT FROM contact_identity.event u WHERE u.account_id = line.account_id"
 		  " AND u.contact_id = line.contact_id AND u.call_id = line.call_id AND u.event = 'unmerged')"
 		  " AND (old_value IS DISTINCT FROM value_before"
-		  " OR old_value IS NOT DISTINCT FROM new_value)"),
+		  " OR (old_value IS NOT DISTINCT FROM new_value AND NOT comes_or_goes))"),
 	CHECK("WITH live AS (SELECT c.account_id, c.contact_id, c.attributes FROM contact_identity.contact c"
 		  " WHERE c.state IN " LIVE
 		  "), said AS (SELECT DISTINCT ON (e.account_id, e.contact_id, e.field) e.account_id, e.contact_id,"

@@ -214,9 +214,13 @@ return_identifier(const Undo *undo, CiIdentifier *identifier)
 		ci_give_identifier(world, identifier, undo->ended);
 		identifier->now = state;
 		identifier->now.contact = undo->ended;
-		event = ci_identifier_event(world, undo->survivor, "moved_out", identifier, &before);
-		event->other = undo->ended;
-		event = ci_identifier_event(world, undo->ended, "moved_in", identifier, NULL);
+		if (!before.parked)
+		{
+			event = ci_identifier_event(world, undo->survivor, "moved_out", identifier, &before);
+			event->other = undo->ended;
+		}
+		/* A parked key is no value of either; its row says whose it was. */
+		event = ci_identifier_event(world, undo->ended, "moved_in", identifier, before.parked ? &before : NULL);
 		event->other = undo->survivor;
 	}
 	else if (before.contact == NULL && place >= 0 &&

@@ -225,9 +225,22 @@ BEGIN
                m.actor,
                m.merged_at,
                m.detail,
-               m.role
+               m.role,
+               m.undone_at,
+               m.undone_by
         FROM contact_identity.merge m
         WHERE m.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
+        $view$];
+
+    views := views || ARRAY['distinct_contacts', $view$
+        SELECT p.account_id,
+               p.contact_id,
+               p.other_id AS other_contact_id,
+               p.actor,
+               p.role,
+               p.set_at
+        FROM contact_identity.distinct_pair p
+        WHERE p.account_id = ANY ((SELECT contact_identity.readable_accounts())::integer[])
         $view$];
 
     views := views || ARRAY['history', $view$
@@ -363,6 +376,7 @@ BEGIN
             ('identifiers', 'Every identifier and key and whose it is. A detached key is nobody''s and not here.'),
             ('conflicts', 'Secondary values: given and different from the primary one, open and settled (RULES 5).'),
             ('merges', 'What each merge took and set aside (RULES 6.8).'),
+            ('distinct_contacts', 'Contacts that are different people, by set_distinct() or because their merge was undone (RULES 10.4).'),
             ('history', 'Every change of every contact (RULES 10.1); event_id gives the order.'),
             ('lists', 'Who is on a list, and who was.'),
             ('audience', 'Every value that a contact can be reached by now (RULES 2.7): one row for each primary identifier and each opted-in push key whose channel is not blocked.'),
@@ -376,7 +390,7 @@ BEGIN
 
     FOR item IN
         WITH described (views, name, comment) AS (VALUES
-            ('live_contact contacts all_contacts contact_counts identifiers conflicts merges history lists audience',
+            ('live_contact contacts all_contacts contact_counts identifiers conflicts merges distinct_contacts history lists audience',
              'account_id', 'The contact database that the row belongs to.'),
 
             ('live_contact contacts all_contacts', 'contact_id', 'The contact; its number never changes meaning.'),
@@ -440,6 +454,14 @@ BEGIN
             ('merges', 'merged_at', 'When they were merged.'),
             ('merges', 'detail', 'What was taken and what was set aside, as unmerge needs it.'),
             ('merges', 'role', 'The session''s role.'),
+            ('merges', 'undone_at', 'When unmerge() undid it; null: it holds (RULES 10.3).'),
+            ('merges', 'undone_by', 'The agent who undid it.'),
+
+            ('distinct_contacts', 'contact_id', 'One of the two, as it was then; it also holds for whom that was merged into.'),
+            ('distinct_contacts', 'other_contact_id', 'The other one, of a higher number.'),
+            ('distinct_contacts', 'actor', 'The agent who said so; null: a call merged one of the two with somebody who had the pair.'),
+            ('distinct_contacts', 'role', 'The session''s role.'),
+            ('distinct_contacts', 'set_at', 'When it was said.'),
 
             ('history', 'event_id', 'The change; a later one has a higher number.'),
             ('history', 'contact_id', 'The contact that changed.'),
