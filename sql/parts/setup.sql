@@ -8,6 +8,9 @@ SET client_min_messages = warning
 AS $setup$
 DECLARE
     object regclass;
+    numbered record;
+    given bigint;
+    highest bigint;
     fresh boolean := to_regclass('contact_identity.contact') IS NULL;
 BEGIN
     ------------------------------------------------------------------ settings
@@ -426,6 +429,18 @@ BEGIN
         EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER contact_identity_settings', object);
     END LOOP;
 
+    -- Logical replication fires the triggers of rows alone.
+    FOR object IN
+        SELECT c.oid FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid
+        WHERE c.relnamespace = 'contact_identity'::regnamespace AND t.tgname = 'contact_identity_settings'
+          AND NOT EXISTS (SELECT FROM pg_trigger o WHERE o.tgrelid = c.oid AND o.tgname = 'contact_identity_replicated')
+        ORDER BY c.relname
+    LOOP
+        EXECUTE format('CREATE TRIGGER contact_identity_replicated AFTER INSERT OR UPDATE OR DELETE'
+                       ' ON %s FOR EACH ROW EXECUTE FUNCTION contact_identity.settings_changed()', object);
+        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER contact_identity_replicated', object);
+    END LOOP;
+
     -- Nor is a kind or list taken away under the contacts that have it.
     FOR object IN
         SELECT c.oid FROM pg_class c
@@ -438,6 +453,31 @@ BEGIN
                        CASE object WHEN 'contact_identity.list'::regclass THEN 'list_id' ELSE 'kind' END, object);
     END LOOP;
 
+    -- Rows that came by logical replication, or were loaded alone, have left the
+    -- sequences behind.  A node of a cluster that gives each a range of 2^48 has
+    -- to stay in its own, so ids of another are left out.
+    FOR numbered IN
+        SELECT * FROM (VALUES
+            ('contact_contact_id_seq', 'contact', 'contact_id'), ('contact_contact_id_seq', 'event', 'contact_id'),
+            ('conflict_conflict_id_seq', 'conflict', 'conflict_id'), ('merge_merge_id_seq', 'merge', 'merge_id'),
+            ('event_event_id_seq', 'event', 'event_id'), ('list_list_id_seq', 'list', 'list_id'),
+            ('contact_count_part_seq', 'contact_count', 'part'), ('rejected_rejected_id_seq', 'rejected', 'rejected_id'),
+            ('jobs_job_seq', 'jobs', 'job'), ('jobs_job_seq', 'rejected', 'job'),
+            ('followed_row_row_id_seq', 'followed_row', 'row_id')) v (sequence, "table", "column")
+        WHERE to_regclass('contact_identity.' || v.sequence) IS NOT NULL
+    LOOP
+        EXECUTE format('SELECT last_value - (NOT is_called)::integer FROM contact_identity.%I', numbered.sequence) INTO given;
+        EXECUTE format('SELECT max(m.id) FROM contact_identity.account a CROSS JOIN LATERAL'
+                       ' (SELECT max(t.%2$I) AS id FROM contact_identity.%1$I t WHERE t.account_id = a.account_id'
+                       ' AND t.%2$I >= $1 AND t.%2$I < $1 + (1::bigint << 48)) m',
+                       numbered."table", numbered."column") INTO highest USING given >> 48 << 48;
+        IF highest > given THEN
+            SELECT given + (highest - given + s.seqincrement - 1) / s.seqincrement * s.seqincrement INTO highest
+            FROM pg_sequence s WHERE s.seqrelid = to_regclass('contact_identity.' || numbered.sequence);
+            PERFORM setval(to_regclass('contact_identity.' || numbered.sequence), highest);
+        END IF;
+    END LOOP;
+
     PERFORM contact_identity.make_views();
     -- By its trigger: every session looks at the tables again.
     UPDATE contact_identity.account a SET name = a.name WHERE false;
@@ -447,4 +487,4 @@ BEGIN
 END
 $setup$;
 COMMENT ON FUNCTION contact_identity.setup() IS
-    'Makes the tables and views, owned by the role that runs it, and account 1; run again, it makes what is missing, replaces views that an earlier version made otherwise, and changes nothing else.';
+    'Makes the tables and views, owned by the role that runs it, and account 1; run again, it makes what is missing, replaces views that an earlier version made otherwise, puts sequences past the rows there are, and changes nothing else.';

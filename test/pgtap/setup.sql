@@ -1,7 +1,7 @@
 -- setup() run again: it makes what is missing, replaces views that an earlier
 -- version made otherwise, and touches nothing else.
 BEGIN;
-SELECT plan(10);
+SELECT plan(15);
 SET LOCAL client_min_messages = warning;
 
 CREATE FUNCTION pg_temp.catalogue() RETURNS text LANGUAGE sql AS $$
@@ -59,6 +59,40 @@ SELECT has_column('contact_identity', 'lists', 'mine', 'and stays');
 DROP VIEW contact_identity.contacts;
 SELECT contact_identity.setup();
 SELECT is(pg_get_viewdef('contact_identity.contacts'::regclass), (SELECT contacts FROM fresh), 'a view that is missing is made');
+
+-- Rows that came without their sequences: by logical replication, or loaded.
+DO $$
+DECLARE of record;
+BEGIN
+    PERFORM contact_identity.identify('shop', email => 'ann@example.org', attributes => '{"a": 1}');
+    PERFORM contact_identity.identify('push', 'device', email => 'ann@example.org');
+    PERFORM contact_identity.capture('push', 'device 2');
+    PERFORM contact_identity.identify('push', 'device 2', email => 'ann@example.org');
+    PERFORM contact_identity.identify('conversations', 'visitor', email => 'ann@example.org', attributes => '{"a": 2}', via => 'chat');
+    INSERT INTO contact_identity.inbox (source, email) VALUES ('shop', 'malformed');
+END
+$$;
+CREATE TEMP VIEW sequences AS
+SELECT sequencename::text AS sequence, last_value FROM pg_sequences
+WHERE schemaname = 'contact_identity' AND last_value IS NOT NULL;
+CREATE TEMP TABLE were AS SELECT * FROM sequences;
+SELECT contact_identity.setup();
+SELECT results_eq('SELECT * FROM sequences ORDER BY 1', 'SELECT * FROM were ORDER BY 1', 'sequences that are past their rows stay');
+SELECT setval(to_regclass('contact_identity.' || sequence), 1, false) FROM were;
+SELECT contact_identity.setup();
+SELECT results_eq($$SELECT nextval('contact_identity.contact_contact_id_seq') > max(contact_id) FROM contact_identity.contact$$,
+                  ARRAY[true], 'ids of contacts go on after those there are');
+SELECT results_eq($$SELECT nextval('contact_identity.event_event_id_seq') = max(event_id) + 1 FROM contact_identity.event$$,
+                  ARRAY[true], 'and those of events');
+SELECT lives_ok($$SELECT contact_identity.identify_batch(
+    '[{"source": "push", "key": "new", "email": "bob@example.org"}, {"source": "push", "key": "device 3", "op": "capture"},
+      {"source": "push", "key": "device 3", "email": "ann@example.org"},
+      {"source": "conversations", "key": "visitor", "via": "chat", "attributes": {"a": 3}}]')$$, 'calls go on');
+-- A range of a node's own.
+INSERT INTO contact_identity.contact (account_id, contact_id, state, origin, created_at, updated_at, last_seen_at)
+VALUES (1, (1::bigint << 48) + 5, 'erased', 'shop', now(), now(), now());
+SELECT contact_identity.setup();
+SELECT ok(nextval('contact_identity.contact_contact_id_seq') < 1::bigint << 48, 'ids of another node are not followed');
 
 SELECT * FROM finish();
 ROLLBACK;
