@@ -178,7 +178,8 @@ struct CiIdentifier
 	CiIdentifier *prev;
 	CiIdentifier *next_touched;
 	bool		touched;
-	bool		returns;		/* goes back when a merge is undone */
+	bool		concerned;		/* by a merge that is being undone ... */
+	bool		returns;		/* ... and goes back */
 };
 
 /* An attribute; json NULL says that it was cleared (RULES 4.7). */

@@ -136,26 +136,6 @@ state_without(const Undo *undo, const CiIdentifier *identifier)
 	return state;
 }
 
-/* Whether the key was logged out since the merge: nobody gives it back then. */
-static bool
-was_detached(const CiRecord *record, const CiIdentifier *identifier)
-{
-	bool		detached = false;
-
-	for (int i = 0; i < record->nevents; i++)
-	{
-		const CiPastEvent *event = &record->events[i];
-
-		if (event->kind != identifier->kind)
-			continue;
-		if (same(event->old_value, identifier->value) && event->new_value == NULL)
-			detached = strcmp(event->event, "detached") == 0;
-		else if (same(event->new_value, identifier->value))
-			detached = false;
-	}
-	return detached;
-}
-
 /* Notes who stands in the way, of an identifier that one of the two gets. */
 static void
 require_free(const Undo *undo, const CiIdentifier *identifier)
@@ -175,7 +155,10 @@ concerned_identifiers(const Undo *undo, int *count)
 	int			n = 0;
 
 	for (int i = 0; i < record->nidentifiers; i++)
+	{
+		record->identifiers[i]->concerned = true;
 		result[n++] = record->identifiers[i];
+	}
 	for (int i = 0; i < record->nevents; i++)
 	{
 		const CiPastEvent *event = &record->events[i];
@@ -185,8 +168,13 @@ concerned_identifiers(const Undo *undo, int *count)
 			continue;
 		for (int j = 0; j < 2; j++)
 		{
-			if (values[j] != NULL)
-				result[n++] = ci_world_identifier(undo->world, event->kind, values[j]);
+			CiIdentifier *identifier = values[j] == NULL ? NULL :
+				ci_world_identifier(undo->world, event->kind, values[j]);
+
+			if (identifier == NULL || identifier->concerned)
+				continue;
+			identifier->concerned = true;
+			result[n++] = identifier;
 		}
 	}
 	*count = n;
@@ -223,14 +211,13 @@ return_identifier(const Undo *undo, CiIdentifier *identifier)
 		event = ci_identifier_event(world, undo->ended, "moved_in", identifier, before.parked ? &before : NULL);
 		event->other = undo->survivor;
 	}
-	else if (before.contact == NULL && place >= 0 &&
-			 (identifier->kind->identifying || !was_detached(undo->record, identifier)))
+	else if (before.contact == NULL && place >= 0 && identifier->kind->identifying)
 	{
+		/* A key that nobody has was logged out, and stays so [1.9]. */
 		ci_give_identifier(world, identifier, undo->ended);
 		identifier->now = state;
 		identifier->now.contact = undo->ended;
-		ci_identifier_event(world, undo->ended, identifier->kind->identifying ? "added" : "attached",
-							identifier, NULL);
+		ci_identifier_event(world, undo->ended, "added", identifier, NULL);
 	}
 }
 
