@@ -159,7 +159,8 @@ static CiStatement checks[] = {
 	 * History [9.4], played again.  The newest event that names an identifier
 	 * says whose it is: its contact's where it is the new value, else
 	 * nobody's. A detached key whose opt-out is remembered goes with its last
-	 * contact.
+	 * contact; that it is gone is right where somebody had it since who was
+	 * erased, with all that history said of it.
 	 */
 	CHECK("WITH said AS (SELECT DISTINCT ON (account_id, kind, value) account_id, kind, value, contact_id, held, detail"
 		  " FROM (SELECT e.account_id, e.field AS kind, (e.new_value #>> '{}') COLLATE \"C\" AS value, e.event_id,"
@@ -177,7 +178,8 @@ static CiStatement checks[] = {
 				 " WHEN i.contact_id <> said.contact_id THEN 'holds what is another contact''s by history, of kind '"
 				 " ELSE 'holds a value with other flags than history has, of kind ' END || kind")
 		  " FROM contact_identity.identifier i FULL JOIN said USING (account_id, kind, value)"
-		  " WHERE (said.held IS TRUE) <> (i.contact_id IS NOT NULL)"
+		  " WHERE (said.held IS NOT TRUE AND i.contact_id IS NOT NULL)"
+		  " OR (said.held AND i.contact_id IS NULL AND said.detail ->> 'parked' IS NULL)"
 		  " OR (said.held AND (i.contact_id <> coalesce((SELECT c.survivor_id FROM contact_identity.contact c"
 		  " WHERE i.parked AND c.account_id = said.account_id AND c.contact_id = said.contact_id), said.contact_id)"
 		  " OR i.is_primary <> coalesce((said.detail ->> 'primary')::boolean, false)"

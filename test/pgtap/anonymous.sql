@@ -2,7 +2,7 @@
 BEGIN;
 \ir words.psql
 \ir counts.psql
-SELECT plan(171);
+SELECT plan(172);
 
 ------------------------------------------------------------- 1.1 to 1.3: a key
 SELECT home_total AS home FROM contact_counts WHERE account_id = 1 \gset
@@ -357,6 +357,15 @@ SELECT throws_ok($$SELECT logout('shop', 'quiet')$$, '22023', 'source "shop" tak
     '[1.9] [4.13] logout with a source without keys');
 SELECT throws_ok($$SELECT logout('conversations', 'fb', via => 'telegram')$$, '22023', 'source "conversations" has no such via',
     '[1.9] [4.13] logout with a via that is not listed');
+
+-- A detached key whose opt-out is remembered can go with a later contact.
+SELECT capture('push', 'passed') AS passed \gset
+SELECT unsubscribe('push', 'passed') \gset
+SELECT logout('push', 'passed') \gset
+SELECT capture('push', 'passed') AS passed2 \gset
+DELETE FROM all_contacts WHERE contact_id = :passed2;
+SELECT is(ARRAY(SELECT contact_id FROM identifier WHERE kind = 'push' AND value = 'passed'), '{}',
+    '[1.8] a key that was detached goes with the one who had it last');
 
 SELECT is(count_error(), 'none', '[2.4] the counts are those of the rows after all this');
 SELECT is_empty('SELECT * FROM check_integrity()', '[9.2] and nothing breaks the rules');
