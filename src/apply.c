@@ -1286,66 +1286,6 @@ apply_events(CiWorld *world)
 	write_event_rows(world, columns);
 }
 
-/* ---- Erasing ---- */
-
-static CiStatement erase_conflicts_stmt = {
-	.sql = "DELETE FROM contact_identity.conflict f USING " CI_UNNEST("$2") " AS u (id)"
-	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.contact_id OPERATOR(pg_catalog.=) u.id",
-	.expected = SPI_OK_DELETE,
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8ARRAYOID}
-};
-
-static CiStatement erase_events_stmt = {
-	.sql = "UPDATE contact_identity.event e SET found_value = NULL,"
-	" old_value = CASE WHEN e.field_type OPERATOR(pg_catalog.=) ANY ($3) THEN NULL ELSE e.old_value END,"
-	" new_value = CASE WHEN e.field_type OPERATOR(pg_catalog.=) ANY ($3) THEN NULL ELSE e.new_value END,"
-	" detail = NULL FROM " CI_UNNEST("$2") " AS u (id)"
-	" WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.contact_id OPERATOR(pg_catalog.=) u.id",
-	.expected = SPI_OK_UPDATE,
-	.nargs = 3,
-	.argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID}
-};
-
-static CiStatement erase_merges_stmt = {
-	.sql = "UPDATE contact_identity.merge m SET detail = '{}' FROM " CI_UNNEST("$2") " AS u (id)"
-	" WHERE m.account_id OPERATOR(pg_catalog.=) $1 AND m.merged_id OPERATOR(pg_catalog.=) u.id",
-	.expected = SPI_OK_UPDATE,
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8ARRAYOID}
-};
-
-/*
- * [10.6] Empties what is kept of erased contacts: numbers, times and names of
- * events stay, values do not.
- */
-static void
-apply_erasure(CiWorld *world)
-{
-	static const char *const personal[] = {"identifier", "key", "attribute"};
-	Datum		values[3] = {Int32GetDatum(world->config->account_id)};
-	CiColumn	erased;
-	CiColumn	types;
-
-	ci_column_init(&erased, INT8OID);
-	ci_column_init(&types, TEXTOID);
-	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
-	{
-		if (contact->state == CI_ERASED && contact->was_state != CI_ERASED)
-			ci_column_add_int64(&erased, contact->id);
-	}
-	if (erased.count == 0)
-		return;
-	for (int i = 0; i < lengthof(personal); i++)
-		ci_column_add_text(&types, personal[i]);
-	values[1] = ci_column_array(&erased);
-	values[2] = ci_column_array(&types);
-	ci_run(&erase_conflicts_stmt, values, NULL, false);
-	ci_run(&erase_events_stmt, values, NULL, false);
-	ci_run(&erase_merges_stmt, values, NULL, false);
-	ci_forget_followed(world->config, values[1]);
-}
-
 /* ---- Counts ---- */
 
 #define ADD_TO_COUNTS \
@@ -1468,8 +1408,7 @@ ci_apply_world(CiWorld *world)
 	static void (*const steps[]) (CiWorld *) =
 	{
 		apply_contacts, apply_identifiers, apply_conflicts, apply_reach, apply_merges, apply_undone,
-		apply_pairs, apply_events,
-		apply_erasure, apply_counts, ci_follow_merges, apply_unfollow
+		apply_pairs, apply_events, ci_apply_erasure, apply_counts, ci_follow_merges, apply_unfollow
 	};
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity apply",
 												  ALLOCSET_DEFAULT_SIZES);

@@ -228,13 +228,14 @@ init_rejected_rows(RejectedRows *rows)
 }
 
 static void
-add_rejected_row(RejectedRows *rows, const CiCollected *collected, const CiError *error)
+add_rejected_row(RejectedRows *rows, const CiCollected *collected, const CiRequest *request)
 {
 	ci_column_add(&rows->account_id, Int32GetDatum(collected->account_id), false);
 	ci_column_add_int64(&rows->line, collected->line);
-	ci_column_add_text(&rows->request, describe_request(collected));
-	ci_column_add_text(&rows->code, unpack_sql_state(ci_error_sqlstate(error->code)));
-	ci_column_add_text(&rows->message, ci_error_text(error));
+	/* [10.6] Nothing is stored of what gives a suppressed value. */
+	ci_column_add_text(&rows->request, request->suppressed ? "{}" : describe_request(collected));
+	ci_column_add_text(&rows->code, unpack_sql_state(ci_error_sqlstate(request->error.code)));
+	ci_column_add_text(&rows->message, ci_error_text(&request->error));
 }
 
 static void
@@ -342,7 +343,7 @@ play_account(CiBatch *batch, CiCollected **collected, int count, RejectedRows *r
 		else
 		{
 			batch->rejected++;
-			add_rejected_row(rejected, collected[i], &requests[i].error);
+			add_rejected_row(rejected, collected[i], &requests[i]);
 		}
 		batch->done++;
 		if (batch->played != NULL)

@@ -99,6 +99,15 @@ static CiStatement followed_stmt = {
 	.argtypes = {INT4OID}
 };
 
+static CiStatement suppress_stmt = {
+	.sql = "SELECT a.suppress_key, EXISTS (SELECT FROM contact_identity.suppressed s"
+	" WHERE s.account_id OPERATOR(pg_catalog.=) $1)"
+	" FROM contact_identity.account a WHERE a.account_id OPERATOR(pg_catalog.=) $1",
+	.expected = SPI_OK_SELECT,
+	.nargs = 1,
+	.argtypes = {INT4OID}
+};
+
 static CiStatement blocked_stmt = {
 	.sql = "SELECT value"
 	" FROM contact_identity.blocked_value WHERE account_id OPERATOR(pg_catalog.=) $1 ORDER BY value",
@@ -339,6 +348,24 @@ read_followed(CiConfig *config, Datum account)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* [10.6] Whether values are not to come back, and the key of their hashes. */
+static void
+read_suppressed(CiConfig *config, Datum account)
+{
+	bytea	   *key;
+	bool		isnull;
+
+	if (!config->has_1_1_tables)
+		return;
+	ci_run(&suppress_stmt, &account, NULL, true);
+	key = DatumGetByteaPP(ci_get_datum(SPI_tuptable->vals[0], 1, BYTEAOID, &isnull));
+	config->suppress_key_length = VARSIZE_ANY_EXHDR(key);
+	config->suppress_key = palloc(config->suppress_key_length);
+	memcpy(config->suppress_key, VARDATA_ANY(key), config->suppress_key_length);
+	config->has_suppressed = ci_get_bool(SPI_tuptable->vals[0], 2);
+	SPI_freetuptable(SPI_tuptable);
+}
+
 static HTAB *
 read_blocked(Datum account)
 {
@@ -392,6 +419,7 @@ read_account(AccountEntry *entry, int account_id)
 	read_lists(config, account);
 	read_declared(config, account);
 	read_followed(config, account);
+	read_suppressed(config, account);
 	config->is_blocked = is_blocked;
 	config->blocked_arg = read_blocked(account);
 	PopActiveSnapshot();

@@ -514,6 +514,7 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 	CiColumn	contacts;
 	CiColumn	conflicts;
 
+	ci_refuse_suppressed(config, requests, count);
 	ci_column_init(&kinds, TEXTOID);
 	ci_column_init(&given, TEXTOID);
 	ci_column_init(&contacts, INT8OID);

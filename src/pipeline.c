@@ -158,7 +158,7 @@ touch_all_absent(Play *play)
 	{
 		const CiRequest *request = &play->requests[i];
 
-		if (play->given_errors[i].code != CI_OK)
+		if (play->given_errors[i].code != CI_OK || request->suppressed)
 			continue;
 		if (request->key != NULL)
 			touch_absent(play->world, request->key_kind, request->key);

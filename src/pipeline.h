@@ -41,6 +41,7 @@ typedef struct CiRawRequest
 	int64		loser_id;
 	bool		newer_wins;
 	bool		lifted;
+	bool		suppress;
 	bool		has_conflict_id;
 	int64		conflict_id;
 	bool		confirmed;
@@ -102,6 +103,10 @@ extern bool ci_apply_claims(CiWorld *world);
 extern void ci_apply_world(CiWorld *world);
 extern int	ci_count_claims(const CiWorld *world);
 extern void ci_count_changes(const CiWorld *world, int64 *counts);
+
+/* erase.c: RULES 10.6 */
+extern void ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count);
+extern void ci_apply_erasure(CiWorld *world);
 
 /* follow.c: columns of the application's that name contacts [10.8] */
 extern void ci_follow_merges(CiWorld *world);

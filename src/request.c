@@ -258,6 +258,7 @@ ci_prepare_request(const CiConfig *config, const CiRawRequest *raw, CiRequest *r
 	request->verified = raw->verified;
 	request->newer_wins = raw->newer_wins;
 	request->lifted = raw->lifted;
+	request->suppress = raw->suppress;
 	request->confirmed = raw->confirmed;
 	ok = read_time(raw, request) && read_actor(raw, request);
 	if (!ok)

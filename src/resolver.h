@@ -141,6 +141,9 @@ typedef struct CiConfig
 	int			ndeclared;
 	CiFollowed *followed;		/* columns of the application's [10.8] */
 	int			nfollowed;
+	bool		has_suppressed; /* any value is not to come back [10.6] */
+	uint8	   *suppress_key;
+	int			suppress_key_length;
 	bool		has_1_1_tables; /* see config.h */
 	bool		(*is_blocked) (void *arg, const char *folded);
 	void	   *blocked_arg;
@@ -491,7 +494,9 @@ struct CiRequest
 	bool		confirmed;
 	int			list_id;		/* 0: no such list */
 	CiChannel	channel;
+	bool		suppress;		/* erase */
 
+	bool		suppressed;		/* it gives a value that was, and is refused */
 	CiError		error;			/* set by whoever finds it unusable */
 	CiOffender *offenders;		/* of CI_TAKEN */
 	int			noffenders;

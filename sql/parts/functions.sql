@@ -160,6 +160,15 @@ AS 'MODULE_PATHNAME', 'ci_remove_from_list';
 COMMENT ON FUNCTION contact_identity.remove_from_list(bigint, text, text, integer) IS
     'Unsubscribes a contact from a list; its row stays, so that no source puts it back (RULES 4.12). True if it was subscribed.';
 
+CREATE FUNCTION contact_identity.erase(
+    contact_id bigint, suppress boolean DEFAULT false, actor text DEFAULT NULL,
+    account_id integer DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ci_erase';
+COMMENT ON FUNCTION contact_identity.erase(bigint, boolean, text, integer) IS
+    'Removes every value of a contact, and of all that were merged into it, from every table; numbers, times and names of events stay'
+    ' (RULES 10.6). suppress: later calls that give one of its identifiers or keys are refused. True; P0002: no such contact.';
+
 CREATE FUNCTION contact_identity.normalize(
     kind text, value text, account_id integer DEFAULT NULL) RETURNS text
 LANGUAGE c STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp

@@ -420,7 +420,7 @@ BEGIN
         SELECT c.oid FROM pg_class c
         WHERE c.relnamespace = 'contact_identity'::regnamespace AND c.relkind IN ('r', 'p')
           AND c.relname IN ('account', 'identifier_kind', 'list', 'source', 'source_via', 'blocked_value',
-                            'attribute', 'followed')
+                            'attribute', 'followed', 'suppressed')
           AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'contact_identity_settings')
         ORDER BY c.relname
     LOOP

@@ -148,7 +148,7 @@ SELECT is_empty($$
     SELECT r.relname, t.tgname FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid
     WHERE NOT t.tgisinternal AND r.relkind <> 'v'
       AND r.relname NOT IN ('account', 'identifier_kind', 'list', 'source', 'source_via', 'blocked_value', 'attribute',
-                            'followed')$$,
+                            'followed', 'suppressed')$$,
     'and have no triggers, but for the settings');
 SELECT set_eq($$
     SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = 'contact_identity.identifier'::regclass
