@@ -30,7 +30,7 @@ ISOLATION_OPTS = --inputdir=test/isolation --load-extension=$(EXTENSION)
 PHONE = contact_identity_phone
 PHONE_OBJS = src/phone.o src/phone_module.o
 HOST_TESTS = $(patsubst test/host/%.c,build/host/%,$(wildcard test/host/test_*.c))
-FUZZERS = normalize
+FUZZERS = normalize resolver
 EXTRA_CLEAN = build tmp_install $(PHONE).so $(PHONE_OBJS)
 
 # The two commands of the README: they need no configured server, nor PGXS.

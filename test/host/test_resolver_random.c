@@ -85,6 +85,8 @@ static StringInfoData story;	/* the requests of this sequence */
 
 /* ---- Random requests ---- */
 
+/* test/fuzz/resolver.c decides by the bytes that it is fed with. */
+#ifndef CI_FUZZ
 static uint64 state;
 
 static int
@@ -93,6 +95,20 @@ upto(int n)
 	state = state * UINT64CONST(6364136223846793005) + UINT64CONST(1442695040888963407);
 	return (int) ((state >> 33) % n);
 }
+
+/* A contact that there is, nearly always; new ones count downwards. */
+static int64
+some_contact(void)
+{
+	return -1 - upto(world->ncontacts + 1);
+}
+
+static int64
+some_conflict(void)
+{
+	return -1 - upto(world->new_conflicts + 1);
+}
+#endif
 
 #define ONE_OF(array)	((array)[upto(lengthof(array))])
 
@@ -110,7 +126,7 @@ random_request(void)
 	bool		keyed = strcmp(source, "shop") != 0 && strcmp(source, "api") != 0;
 	const char *key = strcmp(source, "push") == 0 ?
 		psprintf("p%d", upto(2)) : psprintf("v%d", upto(3));
-	int64		some = world->ncontacts == 0 ? 99 : -1 - upto(world->ncontacts + 1);
+	int64		some = world->ncontacts == 0 ? 99 : some_contact();
 	int			what = upto(24);
 
 	if (what < 12)
@@ -139,11 +155,11 @@ random_request(void)
 	else if (what == 17)
 		return psprintf("%s push key=p%d", upto(3) == 0 ? "subscribe" : "unsubscribe", upto(2));
 	else if (what <= 19)
-		return psprintf("merge contact=" INT64_FORMAT " loser=%d by=Eva%s", some,
-						-1 - upto(world->ncontacts + 1), upto(2) == 0 ? "" : " newer");
+		return psprintf("merge contact=" INT64_FORMAT " loser=" INT64_FORMAT " by=Eva%s", some,
+						some_contact(), upto(2) == 0 ? "" : " newer");
 	else if (what <= 21)
-		return psprintf("%s conflict=%d by=Eva", upto(2) == 0 ? "promote confirmed" : "dismiss",
-						-1 - upto(world->new_conflicts + 1));
+		return psprintf("%s conflict=" INT64_FORMAT " by=Eva",
+						upto(2) == 0 ? "promote confirmed" : "dismiss", some_conflict());
 	else if (what == 22)
 		return psprintf("%s contact=" INT64_FORMAT " list=%d", upto(2) == 0 ? "add" : "remove",
 						some, 1 + upto(2));
@@ -646,7 +662,7 @@ copy_rest(const CiContact *contact, bool all)
 		*loaded = *conflict;
 		loaded->contact = copy;
 		loaded->is_new = loaded->touched = loaded->moved = loaded->settled = false;
-		loaded->id = -conflict->id;
+		loaded->id = conflict->id < 0 ? 1000 - conflict->id : conflict->id;
 		if (conflict->owner != NULL)
 			loaded->owner = copy_contact(conflict->owner);
 		ci_load_conflict(alone, loaded);
@@ -866,6 +882,7 @@ check_order(void)
 	}
 }
 
+#ifndef CI_FUZZ
 static void
 play_share(int share, int sequences)
 {
@@ -943,3 +960,4 @@ main(int argc, char **argv)
 	}
 	return done();
 }
+#endif
