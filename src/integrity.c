@@ -189,7 +189,9 @@ static CiStatement checks[] = {
 
 	/*
 	 * Each row of history goes on from where the one before it left off.  A
-	 * detached key whose opt-out is remembered may be anybody's next.
+	 * detached key whose opt-out is remembered may be anybody's next.  What a
+	 * contact had when it was merged was its survivor's, whose own rows may have
+	 * been emptied since [10.6], when unmerge() gives it back.
 	 */
 	CHECK("WITH named AS (SELECT e.account_id, e.event_id, e.contact_id, e.field AS kind, e.new_value AS value,"
 		  " e.contact_id AS holder, e.old_value IS NOT DISTINCT FROM e.new_value AS held, false AS parked"
@@ -198,13 +200,17 @@ static CiStatement checks[] = {
 		  " coalesce((e.detail -> 'new' ->> 'parked')::boolean, false)"
 		  " FROM contact_identity.event e WHERE " IDENTIFIER_EVENT " AND e.old_value IS NOT NULL"
 		  " AND e.old_value IS DISTINCT FROM e.new_value"
-		  "), line AS (SELECT n.*, lag(n.holder) OVER w AS held_by, lag(n.parked) OVER w AS was_parked"
+		  "), line AS (SELECT n.*, lag(n.holder) OVER w AS held_by, lag(n.parked) OVER w AS was_parked,"
+		  " lag(n.event_id) OVER w AS before"
 		  " FROM named n WINDOW w AS (PARTITION BY n.account_id, n.kind, n.value ORDER BY n.event_id)"
 		  ") "
 		  BREACH("account_id", "9.4", "'event ' || event_id",
 				 "CASE WHEN held THEN 'is about a value that by history was not its contact''s, of kind '"
 				 " ELSE 'gives a contact what it had by history, of kind ' END || kind")
-		  " FROM line WHERE NOT was_parked AND held <> (held_by IS NOT DISTINCT FROM contact_id)"),
+		  " FROM line WHERE NOT was_parked AND held <> (held_by IS NOT DISTINCT FROM contact_id)"
+		  " AND (held OR NOT EXISTS (SELECT FROM contact_identity.event m WHERE m.account_id = line.account_id"
+		  " AND m.contact_id = line.contact_id AND m.event = 'merged'"
+		  " AND m.event_id > line.before AND m.event_id < line.event_id))"),
 	CHECK("WITH line AS (SELECT account_id, contact_id, e.call_id, e.event_id, e.field_type, e.field, e.old_value, e.new_value,"
 		  " e.field_type = 'attribute' AND (e.old_at IS NULL) <> (e.new_at IS NULL) AS comes_or_goes,"
 		  " lag(e.event_id) OVER w AS before, lag(e.new_value) OVER w AS value_before"
