@@ -221,7 +221,8 @@ $$;
 
 -- A line of a session's script.  What meets others is one call of its
 -- transaction: several could deadlock, as any SQL can.  Arguments are drawn by
--- a statement of their own, or every call would have read many contacts.
+-- a statement of their own, or every call would have read many contacts.  It
+-- prints the numbers of the calls that it knows to be committed, and no others.
 CREATE FUNCTION some_line() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     dice double precision := random();
@@ -229,19 +230,23 @@ DECLARE
     drawn text := format(
         E'BEGIN ISOLATION LEVEL READ COMMITTED; SELECT storm.args(%L) AS args \\gset\nCOMMIT;\n', op);
     call text := format(E'SELECT storm.play(%L, :''args'');\n', op);
+    held text := format(E'SELECT storm.play(%L, :''args'') AS call \\gset\n', op);
     lone text := E'SELECT storm.play(''lone capture'', storm.args(''lone capture''));\n';
+    other text := E'SELECT storm.play(''lone capture'', storm.args(''lone capture'')) AS other \\gset\n';
+    known text := E'SELECT played_id FROM storm.played WHERE played_id IN (:call, :other);\n';
     id uuid := gen_random_uuid();
 BEGIN
-    RETURN drawn || CASE
+    RETURN concat(drawn, E'\\set call 0\n\\set other 0\n') || CASE
         WHEN dice < 0.80 THEN call
-        WHEN dice < 0.84 THEN concat('BEGIN; ', call, E'ROLLBACK;\n')
+        WHEN dice < 0.84 THEN concat('BEGIN; ', held, E'ROLLBACK;\n')
         -- Whoever waits for what is rolled back here waits for the whole transaction.
-        WHEN dice < 0.88 THEN concat('BEGIN; SAVEPOINT before; ', call, 'ROLLBACK TO before; ', lone, E'COMMIT;\n')
-        WHEN dice < 0.92 THEN concat('BEGIN; ', call, lone, lone, lone, lone, E'COMMIT;\n')
+        WHEN dice < 0.88 THEN concat('BEGIN; SAVEPOINT before; ', held, E'\\set call 0\nROLLBACK TO before; ', other,
+                                     E'COMMIT;\n', known)
+        WHEN dice < 0.92 THEN concat('BEGIN; ', held, other, other, other, other, E'COMMIT;\n', known)
         -- The session's counts are held meanwhile.
-        WHEN dice < 0.96 THEN concat('BEGIN; ', call, format('PREPARE TRANSACTION %L; ', id), lone,
-                                     format(E'COMMIT PREPARED %L;\n', id))
-        ELSE concat('BEGIN; ', call, format('PREPARE TRANSACTION %L; ', id), lone, format(E'ROLLBACK PREPARED %L;\n', id))
+        WHEN dice < 0.96 THEN concat('BEGIN; ', held, format('PREPARE TRANSACTION %L; ', id), lone,
+                                     format(E'COMMIT PREPARED %L;\n', id), known)
+        ELSE concat('BEGIN; ', held, format('PREPARE TRANSACTION %L; ', id), lone, format(E'ROLLBACK PREPARED %L;\n', id))
     END;
 END
 $$;
