@@ -190,8 +190,8 @@ static CiStatement checks[] = {
 	/*
 	 * Each row of history goes on from where the one before it left off.  A
 	 * detached key whose opt-out is remembered may be anybody's next.  What a
-	 * contact had when it was merged was its survivor's, whose own rows may have
-	 * been emptied since [10.6], when unmerge() gives it back.
+	 * contact had when it was merged was its survivor's, whose own rows may
+	 * have been emptied since [10.6], when unmerge() gives it back.
 	 */
 	CHECK("WITH named AS (SELECT e.account_id, e.event_id, e.contact_id, e.field AS kind, e.new_value AS value,"
 		  " e.contact_id AS holder, e.old_value IS NOT DISTINCT FROM e.new_value AS held, false AS parked"
