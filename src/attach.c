@@ -1446,6 +1446,7 @@ ci_attach(PG_FUNCTION_ARGS)
 	int64		taken = 0;
 	Run			run;
 
+	PreventCommandIfReadOnly("contact_identity.attach()");
 	ci_become_owner(&caller);
 	SPI_connect();
 	MemoryContextSwitchTo(outer);
@@ -1498,6 +1499,7 @@ ci_detach(PG_FUNCTION_ARGS)
 	MemoryContext outer = CurrentMemoryContext;
 	bool		any;
 
+	PreventCommandIfReadOnly("contact_identity.detach()");
 	if (PG_ARGISNULL(0))
 		ci_refuse(CI_INVALID, "table must be given", NULL);
 	SPI_connect();

@@ -1537,6 +1537,7 @@ ci_follow(PG_FUNCTION_ARGS)
 	bool		finds;
 	bool		is_new;
 
+	PreventCommandIfReadOnly("contact_identity.follow()");
 	ci_become_owner(&caller);
 	SPI_connect();
 	MemoryContextSwitchTo(outer);
@@ -1597,6 +1598,7 @@ ci_unfollow(PG_FUNCTION_ARGS)
 	Oid			table = read_arguments(fcinfo, &column);
 	bool		any = false;
 
+	PreventCommandIfReadOnly("contact_identity.unfollow()");
 	SPI_connect();
 	MemoryContextSwitchTo(outer);
 	check_owner(table);

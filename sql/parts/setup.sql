@@ -8,7 +8,7 @@ SET client_min_messages = warning
 AS $setup$
 DECLARE
     object regclass;
-    numbered record;
+    item record;
     given bigint;
     highest bigint;
     fresh boolean := to_regclass('contact_identity.contact') IS NULL;
@@ -426,7 +426,6 @@ BEGIN
     LOOP
         EXECUTE format('CREATE TRIGGER contact_identity_settings AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE'
                        ' ON %s FOR EACH STATEMENT EXECUTE FUNCTION contact_identity.settings_changed()', object);
-        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER contact_identity_settings', object);
     END LOOP;
 
     -- Logical replication fires the triggers of rows alone.
@@ -438,7 +437,17 @@ BEGIN
     LOOP
         EXECUTE format('CREATE TRIGGER contact_identity_replicated AFTER INSERT OR UPDATE OR DELETE'
                        ' ON %s FOR EACH ROW EXECUTE FUNCTION contact_identity.settings_changed()', object);
-        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER contact_identity_replicated', object);
+    END LOOP;
+    -- pg_restore --disable-triggers leaves them enabled as any other.
+    FOR item IN
+        SELECT t.tgrelid::regclass AS "table", t.tgname,
+               CASE t.tgname WHEN 'contact_identity_settings' THEN 'ALWAYS' ELSE 'REPLICA' END AS mode
+        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE c.relnamespace = 'contact_identity'::regnamespace AND t.tgenabled = 'O'
+          AND t.tgname IN ('contact_identity_settings', 'contact_identity_replicated')
+        ORDER BY c.relname, t.tgname
+    LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', item."table", item.mode, item.tgname);
     END LOOP;
 
     -- Nor is a kind or list taken away under the contacts that have it.
@@ -456,7 +465,7 @@ BEGIN
     -- Rows that came by logical replication, or were loaded alone, have left the
     -- sequences behind.  A node of a cluster that gives each a range of 2^48 has
     -- to stay in its own, so ids of another are left out.
-    FOR numbered IN
+    FOR item IN
         SELECT * FROM (VALUES
             ('contact_contact_id_seq', 'contact', 'contact_id'), ('contact_contact_id_seq', 'event', 'contact_id'),
             ('conflict_conflict_id_seq', 'conflict', 'conflict_id'), ('merge_merge_id_seq', 'merge', 'merge_id'),
@@ -466,15 +475,15 @@ BEGIN
             ('followed_row_row_id_seq', 'followed_row', 'row_id')) v (sequence, "table", "column")
         WHERE to_regclass('contact_identity.' || v.sequence) IS NOT NULL
     LOOP
-        EXECUTE format('SELECT last_value - (NOT is_called)::integer FROM contact_identity.%I', numbered.sequence) INTO given;
+        EXECUTE format('SELECT last_value - (NOT is_called)::integer FROM contact_identity.%I', item.sequence) INTO given;
         EXECUTE format('SELECT max(m.id) FROM contact_identity.account a CROSS JOIN LATERAL'
                        ' (SELECT max(t.%2$I) AS id FROM contact_identity.%1$I t WHERE t.account_id = a.account_id'
                        ' AND t.%2$I >= $1 AND t.%2$I < $1 + (1::bigint << 48)) m',
-                       numbered."table", numbered."column") INTO highest USING given >> 48 << 48;
+                       item."table", item."column") INTO highest USING given >> 48 << 48;
         IF highest > given THEN
             SELECT given + (highest - given + s.seqincrement - 1) / s.seqincrement * s.seqincrement INTO highest
-            FROM pg_sequence s WHERE s.seqrelid = to_regclass('contact_identity.' || numbered.sequence);
-            PERFORM setval(to_regclass('contact_identity.' || numbered.sequence), highest);
+            FROM pg_sequence s WHERE s.seqrelid = to_regclass('contact_identity.' || item.sequence);
+            PERFORM setval(to_regclass('contact_identity.' || item.sequence), highest);
         END IF;
     END LOOP;
 
