@@ -1360,6 +1360,18 @@ add_to_counts(Datum *values)
 		DatumGetPointer(ci_get_datum(SPI_tuptable->vals[0], 1, TIDOID, &isnull));
 }
 
+/* Adds to the counts of an account. */
+void
+ci_add_to_counts(int account_id, int64 identified, int64 push, int64 conversations)
+{
+	Datum		values[6] = {
+		Int32GetDatum(account_id), Int32GetDatum(CI_PROCESS_NUMBER),
+		Int64GetDatum(identified), Int64GetDatum(push), Int64GetDatum(conversations)
+	};
+
+	add_to_counts(values);
+}
+
 /* [2.5] What the counts change by: identified, push, conversations. */
 void
 ci_count_changes(const CiWorld *world, int64 *counts)

@@ -601,6 +601,18 @@ ci_apply_erasure(CiWorld *world)
 	}
 }
 
+/* [5.7] Contacts that are no more own no value that a conflict is about. */
+void
+ci_forget_owners(const CiConfig *config, Datum contacts)
+{
+	CiColumn	none;
+	Datum		values[4] = {Int32GetDatum(config->account_id), contacts};
+
+	ci_column_init(&none, TEXTOID);
+	values[2] = values[3] = ci_column_array(&none);
+	ci_run(&other_conflicts_stmt, values, NULL, false);
+}
+
 /* erase(contact_id, suppress, actor, account_id) */
 Datum
 ci_erase(PG_FUNCTION_ARGS)

@@ -101,12 +101,14 @@ extern int64 *ci_live_contacts(const CiWorld *world, int *count);
 /* apply.c */
 extern bool ci_apply_claims(CiWorld *world);
 extern void ci_apply_world(CiWorld *world);
+extern void ci_add_to_counts(int account_id, int64 identified, int64 push, int64 conversations);
 extern int	ci_count_claims(const CiWorld *world);
 extern void ci_count_changes(const CiWorld *world, int64 *counts);
 
 /* erase.c: RULES 10.6 */
 extern void ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count);
 extern void ci_apply_erasure(CiWorld *world);
+extern void ci_forget_owners(const CiConfig *config, Datum contacts);
 
 /* follow.c: columns of the application's that name contacts [10.8] */
 extern void ci_follow_merges(CiWorld *world);

@@ -169,6 +169,15 @@ COMMENT ON FUNCTION contact_identity.erase(bigint, boolean, text, integer) IS
     'Removes every value of a contact, and of all that were merged into it, from every table; numbers, times and names of events stay'
     ' (RULES 10.6). suppress: later calls that give one of its identifiers or keys are refused. True; P0002: no such contact.';
 
+CREATE PROCEDURE contact_identity.purge_anonymous(
+    older_than interval, batch_size integer DEFAULT 1000, account_id integer DEFAULT NULL,
+    INOUT purged bigint DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME', 'ci_purge_anonymous';
+COMMENT ON PROCEDURE contact_identity.purge_anonymous(interval, integer, integer, bigint) IS
+    'Removes anonymous contacts that were not seen for so long, with their history, and commits each batch (RULES 10.7).'
+    ' Those that a foreign key or a followed column names stay, and those that are in use just then. purged: how many they were.'
+    ' 22023: older_than is negative or null.';
+
 CREATE FUNCTION contact_identity.normalize(
     kind text, value text, account_id integer DEFAULT NULL) RETURNS text
 LANGUAGE c STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
