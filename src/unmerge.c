@@ -618,13 +618,18 @@ reopen_conflict(const Undo *undo, CiConflict *conflict)
 	ci_report_conflict(undo->world, conflict);
 }
 
-/* Whether a conflict was opened with something that goes back. */
+/* Whether a conflict was opened since, with something that goes back. */
 static bool
-conflict_moves(const CiRecord *record, const CiConflict *conflict)
+conflict_moves(const Undo *undo, const CiConflict *conflict)
 {
+	const CiRecord *record = undo->record;
+	const CiKind *kind = conflict->key_kind == NULL ? NULL :
+		ci_find_kind(undo->world->config, conflict->key_kind);
+	bool		returns = kind != NULL && ci_world_identifier(undo->world, kind, conflict->key)->returns;
+
 	for (int i = 0; i < record->nevents; i++)
 	{
-		if (record->events[i].conflict_id == conflict->id && record->events[i].moves &&
+		if (record->events[i].conflict_id == conflict->id && (record->events[i].moves || returns) &&
 			strcmp(record->events[i].event, "conflict_opened") == 0)
 			return true;
 	}
@@ -642,7 +647,7 @@ undo_conflicts(const Undo *undo)
 	for (CiConflict *conflict = undo->survivor->conflicts; conflict != NULL; conflict = next)
 	{
 		next = conflict->next;
-		if (is_among(record->conflicts, record->nconflicts, conflict->id) || conflict_moves(record, conflict))
+		if (is_among(record->conflicts, record->nconflicts, conflict->id) || conflict_moves(undo, conflict))
 		{
 			ci_give_conflict(undo->world, conflict, undo->ended);
 			ci_conflict_event(undo->world, conflict, "conflict_moved");
