@@ -302,7 +302,7 @@ typedef struct GoneValue
 {
 	const CiKind *kind;
 	char	   *value;
-}			GoneValue;
+} GoneValue;
 
 typedef struct Gone
 {
@@ -314,11 +314,11 @@ typedef struct Gone
 	CiColumn	values;
 	GoneValue  *items;
 	int			count;
-}			Gone;
+} Gone;
 
 /* Whether a text says a value that goes. */
 static bool
-says_gone(const Gone * gone, const char *string)
+says_gone(const Gone *gone, const char *string)
 {
 	char	   *lower = NULL;
 
@@ -346,7 +346,7 @@ says_gone(const Gone * gone, const char *string)
 
 /* Whether a member of a request gives a value that goes, however it is spelt. */
 static bool
-gives_gone(const Gone * gone, const char *name, const char *string)
+gives_gone(const Gone *gone, const char *name, const char *string)
 {
 	const CiKind *kind = NULL;
 	CiNormalized normalized;
@@ -355,7 +355,7 @@ gives_gone(const Gone * gone, const char *name, const char *string)
 
 	for (int i = 0; i < gone->count; i++)
 	{
-		const		GoneValue *item = &gone->items[i];
+		const GoneValue *item = &gone->items[i];
 
 		if (!item->kind->identifying)
 		{
@@ -380,7 +380,7 @@ gives_gone(const Gone * gone, const char *name, const char *string)
 
 /* Whether a rejected request is about an erased contact. */
 static bool
-request_gives_gone(const Gone * gone, Jsonb *request)
+request_gives_gone(const Gone *gone, Jsonb *request)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&request->root);
 	JsonbIteratorToken token;
@@ -421,7 +421,7 @@ request_gives_gone(const Gone * gone, Jsonb *request)
 
 /* Empties the rejected requests that give an erased value or name the contact. */
 static void
-empty_rejected(const Gone * gone)
+empty_rejected(const Gone *gone)
 {
 	Datum		values[2] = {Int32GetDatum(gone->config->account_id)};
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity rejected",
@@ -462,7 +462,7 @@ empty_rejected(const Gone * gone)
 
 /* Jobs whose query has an erased value in its text, or whose error shows one. */
 static void
-empty_jobs(const Gone * gone)
+empty_jobs(const Gone *gone)
 {
 	Datum		values[4] = {Int32GetDatum(gone->config->account_id)};
 	uint64		count = ci_run(&jobs_stmt, values, NULL, true);
@@ -500,15 +500,15 @@ is_erased_now(const CiContact *contact)
 static int
 compare_gone(const void *a, const void *b)
 {
-	const		GoneValue *x = a;
-	const		GoneValue *y = b;
+	const GoneValue *x = a;
+	const GoneValue *y = b;
 
 	return x->kind < y->kind ? -1 : x->kind > y->kind;
 }
 
 /* The values that go; held has those that the contacts held until now. */
 static void
-read_gone(Gone * gone, CiColumn *held_kinds, CiColumn *held_values)
+read_gone(Gone *gone, CiColumn *held_kinds, CiColumn *held_values)
 {
 	Datum		values[4] = {
 		Int32GetDatum(gone->config->account_id), gone->contacts,
