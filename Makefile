@@ -14,7 +14,7 @@ PG_CPPFLAGS += -DCI_VERSION='"$(EXTVERSION)"'
 # is what that had otherwise (changes.sql), and all functions again.
 RELEASED = 1.0.0
 SQL_FUNCTIONS = $(addprefix sql/parts/,functions.sql inbox.sql attach.sql follow.sql reading.sql preview.sql \
-	views.sql setup.sql)
+	past.sql views.sql setup.sql)
 SQL_PARTS = $(addprefix sql/parts/,guard.sql types.sql) $(SQL_FUNCTIONS) sql/parts/grants.sql
 INSTALL_SQL = sql/$(EXTENSION)--$(EXTVERSION).sql
 UPDATE_SQL = sql/$(EXTENSION)--$(RELEASED)--$(EXTVERSION).sql
