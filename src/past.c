@@ -365,12 +365,17 @@ shorten(char *value, int characters)
 	return psprintf("%.*s\xE2\x80\xA6", shown, value);	/* three dots */
 }
 
-/* What a query about the past begins with: the caller, and SPI. */
-static void
-begin(CiCaller *caller)
+/* What a query about the past begins with: the caller, SPI, and new tables. */
+static const CiConfig *
+begin(CiCaller *caller, int account_id)
 {
+	const CiConfig *config;
+
 	ci_become_owner(caller);
 	SPI_connect();
+	config = ci_get_config(account_id);
+	ci_require_1_1_tables(config);
+	return config;
 }
 
 static void
@@ -437,7 +442,7 @@ ci_contact_as_of(PG_FUNCTION_ARGS)
 	CiCaller	caller;
 	int64		history_from;
 
-	begin(&caller);
+	begin(&caller, account_id);
 	require_known(account_id, fcinfo, &history_from);
 	check_kept(require_time(fcinfo, 1), history_from);
 	values[1] = PG_GETARG_DATUM(0);
@@ -462,13 +467,12 @@ ci_owner_as_of(PG_FUNCTION_ARGS)
 	CiError		err = {CI_OK};
 	int64		owner = 0;
 
-	begin(&caller);
+	config = begin(&caller, account_id);
 	if (PG_ARGISNULL(0))
 		ci_refuse(CI_INVALID, "kind must not be null", NULL);
 	if (PG_ARGISNULL(1))
 		ci_refuse(CI_INVALID, "value must not be null", NULL);
 	values[3] = TimestampTzGetDatum(require_time(fcinfo, 2));
-	config = ci_get_config(account_id);
 	kind = ci_find_kind(config, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	if (kind == NULL)
 		ci_refuse(CI_INVALID, "unknown kind of identifier",
@@ -535,7 +539,7 @@ ci_timeline(PG_FUNCTION_ARGS)
 	uint64		count;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	begin(&caller);
+	begin(&caller, account_id);
 	require_known(account_id, fcinfo, NULL);
 	values[1] = PG_GETARG_DATUM(0);
 	count = ci_run(&timeline_stmt, values, NULL, true);
@@ -714,7 +718,7 @@ ci_graph(PG_FUNCTION_ARGS)
 	int64		live;
 	char	   *state;
 
-	begin(&caller);
+	begin(&caller, account_id);
 	live = require_known(account_id, fcinfo, NULL);
 	if (live == 0)
 		ci_refuse(CI_NOT_FOUND, psprintf("contact " INT64_FORMAT " does not exist", PG_GETARG_INT64(0)),

@@ -49,7 +49,7 @@ SELECT is_empty($$
 CREATE TEMP VIEW reader AS
 SELECT * FROM ours
 WHERE proname IN ('resolve', 'find', 'contact_panel', 'readable_accounts', 'check_integrity', 'normalize',
-                  'contact_as_of', 'owner_as_of', 'unfollowed_references');
+                  'contact_as_of', 'owner_as_of', 'timeline', 'graph', 'unfollowed_references');
 SELECT cmp_ok((SELECT count(*)::integer FROM reader), '>=', 6, 'there are reading functions');
 SELECT is_empty($$ SELECT routine, provolatile FROM reader WHERE provolatile <> 's' $$,
     'reading functions are STABLE');

@@ -61,15 +61,15 @@ SELECT is_empty($$ SELECT s.n, s.seen, to_jsonb(p) FROM snapshot AS s
 SELECT is_empty($$ SELECT s.n, s.seen, to_jsonb(p) FROM snapshot AS s
     JOIN contact AS c ON c.account_id = s.account AND c.contact_id = (s.seen ->> 'contact_id')::bigint AND c.state = 'erased'
     LEFT JOIN LATERAL contact_as_of(c.contact_id, s.at, s.account) AS p ON true
-    WHERE (p.state, p.survivor_id, p.created_at, p.updated_at, p.lists, p.blocked, p.open_conflicts) IS DISTINCT FROM
-          (s.seen ->> 'state', (s.seen ->> 'survivor_id')::bigint, (s.seen ->> 'created_at')::timestamptz, (s.seen ->> 'updated_at')::timestamptz,
-           s.seen -> 'lists', ARRAY(SELECT jsonb_array_elements_text(s.seen -> 'blocked')), (s.seen ->> 'open_conflicts')::bigint) $$,
-    '[10.5] [10.6] of those erased since, numbers, times, lists and blocks');
+    WHERE (p.state, p.survivor_id, p.created_at, p.identified_at, p.updated_at, p.open_conflicts) IS DISTINCT FROM
+          (s.seen ->> 'state', (s.seen ->> 'survivor_id')::bigint, (s.seen ->> 'created_at')::timestamptz, (s.seen ->> 'identified_at')::timestamptz,
+           (s.seen ->> 'updated_at')::timestamptz, (s.seen ->> 'open_conflicts')::bigint) $$,
+    '[10.5] [10.6] of those erased since, numbers and times');
 SELECT is_empty($$ SELECT s.n, to_jsonb(p) FROM snapshot AS s
     JOIN contact AS c ON c.account_id = s.account AND c.contact_id = (s.seen ->> 'contact_id')::bigint AND c.state = 'erased'
     CROSS JOIN LATERAL contact_as_of(c.contact_id, s.at, s.account) AS p
     WHERE p.email IS NOT NULL OR p.phone IS NOT NULL OR p.ext_id IS NOT NULL OR p.whatsapp IS NOT NULL OR p.landline IS NOT NULL
-       OR p.attributes <> '{}' OR p.identifiers <> '{}' OR p.keys <> '{}' OR (p.state = 'identified' AND p.label IS NOT NULL) $$,
+       OR p.attributes <> '{}' OR p.identifiers <> '{}' OR p.keys <> '{}' OR p.lists <> '{}' OR p.blocked <> '{}' OR (p.state = 'identified' AND p.label IS NOT NULL) $$,
     '[10.6] and none of their values');
 SELECT is_empty($$ SELECT c.contact_id FROM snapshot AS s JOIN contact AS c ON c.account_id = s.account
     CROSS JOIN LATERAL contact_as_of(c.contact_id, s.at, s.account) AS p WHERE s.n = 3

@@ -135,6 +135,11 @@ SELECT contact_identity.find('phone', '+1 206 123 45 68');
 SELECT contact_identity.find('phone', '+1 206 123 45 68', secondary => true);
 SELECT contact_identity.normalize('email', ' Ann@BÜCHER.example');
 SELECT field_type, field, primary_value, secondary_value, conflict_id FROM contact_identity.contact_panel(2);
+SELECT state, email, attributes, reachable, open_conflicts, identifiers, keys, lists, blocked
+FROM contact_identity.contact_as_of(1, 'infinity');
+SELECT contact_identity.owner_as_of('email', ' Ann@example.org', 'infinity');
+SELECT what FROM contact_identity.timeline(2);
+SELECT pg_catalog.left(contact_identity.graph(2), 12);
 SELECT contact_id, label, state, email, phone, ext_id, attributes, reachable, open_conflicts
 FROM contact_identity.contacts ORDER BY contact_id;
 SELECT contact_id, label FROM contact_identity.all_contacts ORDER BY contact_id;
