@@ -39,13 +39,23 @@ PG_FUNCTION_INFO_V1(ci_erase);
 #define C_TEXT(expression) "(" expression ") COLLATE pg_catalog.\"C\""
 
 /*
+ * The account, in statements that the planner may plan freely: of one that it
+ * sees it would believe that it has no rows, where ANALYZE has seen none.
+ */
+#define ACCOUNT "(SELECT $1)"
+
+/*
+ * Who gives a conflict or an event that names a contact has held it, but has
+ * not changed its row.  So nothing tells a transaction with an earlier snapshot
+ * that it waited for one, and these statements have to look by themselves.
+ *
  * What the contacts hold or held, or what was given about them, and nobody else
  * has: neither now, nor by the history of those who exchanged values with
  * them, nor as a secondary value.
  */
 static CiStatement gone_stmt = {
 	.sql = "WITH own AS MATERIALIZED (SELECT e.field_type, e.field, e.old_value, e.new_value, e.other_contact_id"
-	" FROM " CI_UNNEST("$2") " AS u (id) JOIN contact_identity.event e ON e.account_id OPERATOR(pg_catalog.=) $1"
+	" FROM " CI_UNNEST("$2") " AS u (id) JOIN contact_identity.event e ON e.account_id OPERATOR(pg_catalog.=) " ACCOUNT
 	" AND e.contact_id OPERATOR(pg_catalog.=) u.id"
 	"), linked AS MATERIALIZED (SELECT DISTINCT o.other_contact_id AS id FROM own o"
 	" WHERE o.other_contact_id IS NOT NULL AND o.other_contact_id OPERATOR(pg_catalog.<>) ALL ($2)"
@@ -55,32 +65,33 @@ static CiStatement gone_stmt = {
 	" UNION SELECT o.field, " C_TEXT("o.new_value OPERATOR(pg_catalog.#>>) '{}'") " FROM own o"
 	" WHERE o.field_type OPERATOR(pg_catalog.=) ANY ('{identifier,key}') AND o.new_value IS NOT NULL"
 	" UNION SELECT f.field, " C_TEXT("f.secondary_value OPERATOR(pg_catalog.#>>) '{}'")
-	" FROM contact_identity.conflict f WHERE f.account_id OPERATOR(pg_catalog.=) $1"
+	" FROM contact_identity.conflict f WHERE f.account_id OPERATOR(pg_catalog.=) " ACCOUNT
 	" AND f.contact_id OPERATOR(pg_catalog.=) ANY ($2) AND f.field_type OPERATOR(pg_catalog.=) 'identifier'"
 	" UNION SELECT " C_TEXT("h.kind") ", " C_TEXT("h.value")
 	" FROM (SELECT pg_catalog.unnest($3) AS kind, pg_catalog.unnest($4) AS value) AS h"
 	"), theirs AS MATERIALIZED ("
 	" SELECT e.field AS kind, " C_TEXT("e.old_value OPERATOR(pg_catalog.#>>) '{}'") " AS value"
-	" FROM linked l JOIN contact_identity.event e ON e.account_id OPERATOR(pg_catalog.=) $1"
+	" FROM linked l JOIN contact_identity.event e ON e.account_id OPERATOR(pg_catalog.=) " ACCOUNT
 	" AND e.contact_id OPERATOR(pg_catalog.=) l.id"
 	" WHERE e.field_type OPERATOR(pg_catalog.=) ANY ('{identifier,key}') AND e.old_value IS NOT NULL"
 	" UNION SELECT e.field, " C_TEXT("e.new_value OPERATOR(pg_catalog.#>>) '{}'")
-	" FROM linked l JOIN contact_identity.event e ON e.account_id OPERATOR(pg_catalog.=) $1"
+	" FROM linked l JOIN contact_identity.event e ON e.account_id OPERATOR(pg_catalog.=) " ACCOUNT
 	" AND e.contact_id OPERATOR(pg_catalog.=) l.id"
 	" WHERE e.field_type OPERATOR(pg_catalog.=) ANY ('{identifier,key}') AND e.new_value IS NOT NULL"
 	" UNION SELECT h.kind, h.value FROM had h JOIN contact_identity.conflict f"
 	" ON f.field OPERATOR(pg_catalog.=) h.kind AND f.secondary_value OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(h.value)"
-	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.contact_id OPERATOR(pg_catalog.<>) ALL ($2)"
+	" WHERE f.account_id OPERATOR(pg_catalog.=) " ACCOUNT " AND f.contact_id OPERATOR(pg_catalog.<>) ALL ($2)"
 	" AND f.field_type OPERATOR(pg_catalog.=) 'identifier'"
 	") SELECT h.kind, h.value FROM had h WHERE NOT EXISTS (SELECT FROM contact_identity.identifier i"
-	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) h.kind"
+	" WHERE i.account_id OPERATOR(pg_catalog.=) " ACCOUNT " AND i.kind OPERATOR(pg_catalog.=) h.kind"
 	" AND i.value OPERATOR(pg_catalog.=) h.value)"
 	" AND NOT EXISTS (SELECT FROM theirs t WHERE t.kind OPERATOR(pg_catalog.=) h.kind"
 	" AND t.value OPERATOR(pg_catalog.=) h.value)",
 	.expected = SPI_OK_SELECT,
 	.nargs = 4,
 	.argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID},
-	.free_plan = true
+	.free_plan = true,
+	.sees_latest = true
 };
 
 static CiStatement conflicts_stmt = {
@@ -101,16 +112,17 @@ static CiStatement other_conflicts_stmt = {
 	" key = CASE WHEN EXISTS (SELECT FROM (SELECT pg_catalog.unnest($3) AS kind, pg_catalog.unnest($4) AS value) AS v"
 	" WHERE v.kind OPERATOR(pg_catalog.=) f.key_kind AND v.value OPERATOR(pg_catalog.=) f.key)"
 	" THEN pg_catalog.concat('erased ', f.conflict_id) ELSE f.key END"
-	" FROM (SELECT c.conflict_id FROM contact_identity.conflict c WHERE c.account_id OPERATOR(pg_catalog.=) $1"
+	" FROM (SELECT c.conflict_id FROM contact_identity.conflict c WHERE c.account_id OPERATOR(pg_catalog.=) " ACCOUNT
 	" AND (c.owner_contact_id OPERATOR(pg_catalog.=) ANY ($2) OR EXISTS (SELECT"
 	" FROM (SELECT pg_catalog.unnest($3) AS kind, pg_catalog.unnest($4) AS value) AS v"
 	" WHERE v.kind OPERATOR(pg_catalog.=) c.key_kind AND v.value OPERATOR(pg_catalog.=) c.key))"
 	" ORDER BY c.conflict_id FOR UPDATE) AS o"
-	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.conflict_id OPERATOR(pg_catalog.=) o.conflict_id",
+	" WHERE f.account_id OPERATOR(pg_catalog.=) " ACCOUNT " AND f.conflict_id OPERATOR(pg_catalog.=) o.conflict_id",
 	.expected = SPI_OK_UPDATE,
 	.nargs = 4,
 	.argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID},
-	.free_plan = true
+	.free_plan = true,
+	.sees_latest = true
 };
 
 static CiStatement events_stmt = {
@@ -128,17 +140,18 @@ static CiStatement events_stmt = {
 static CiStatement other_events_stmt = {
 	.sql = "UPDATE contact_identity.event e SET found_value = NULL FROM (SELECT o.event_id"
 	" FROM (SELECT DISTINCT s.other_contact_id AS id FROM " CI_UNNEST("$2") " AS u (id)"
-	" JOIN contact_identity.event s ON s.account_id OPERATOR(pg_catalog.=) $1 AND s.contact_id OPERATOR(pg_catalog.=) u.id"
+	" JOIN contact_identity.event s ON s.account_id OPERATOR(pg_catalog.=) " ACCOUNT " AND s.contact_id OPERATOR(pg_catalog.=) u.id"
 	" WHERE s.other_contact_id IS NOT NULL) AS l"
-	" JOIN contact_identity.event o ON o.account_id OPERATOR(pg_catalog.=) $1 AND o.contact_id OPERATOR(pg_catalog.=) l.id"
+	" JOIN contact_identity.event o ON o.account_id OPERATOR(pg_catalog.=) " ACCOUNT " AND o.contact_id OPERATOR(pg_catalog.=) l.id"
 	" JOIN (SELECT pg_catalog.unnest($3) AS kind, pg_catalog.unnest($4) AS value) AS v"
 	" ON v.kind OPERATOR(pg_catalog.=) o.found_kind AND v.value OPERATOR(pg_catalog.=) o.found_value"
 	" ORDER BY o.event_id FOR UPDATE OF o) AS f"
-	" WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.event_id OPERATOR(pg_catalog.=) f.event_id",
+	" WHERE e.account_id OPERATOR(pg_catalog.=) " ACCOUNT " AND e.event_id OPERATOR(pg_catalog.=) f.event_id",
 	.expected = SPI_OK_UPDATE,
 	.nargs = 4,
 	.argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID},
-	.free_plan = true
+	.free_plan = true,
+	.sees_latest = true
 };
 
 static CiStatement merges_stmt = {

@@ -360,7 +360,16 @@ ci_run(CiStatement *stmt, Datum *values, const char *nulls, bool read_only)
 	if (!stmt->free_plan && (!stmt->planned || !SPI_plan_is_valid(stmt->plan)))
 		plan_by_keys(stmt);
 	error_context_stack = &hiding;
-	result = SPI_execute_plan(stmt->plan, values, nulls, read_only, 0);
+	if (stmt->sees_latest && IsolationUsesXactSnapshot())
+	{
+		/* as the actions of foreign keys see their rows */
+		CommandCounterIncrement();
+		result = SPI_execute_snapshot(stmt->plan, values, nulls, GetLatestSnapshot(),
+									  stmt->expected == SPI_OK_SELECT ? InvalidSnapshot : GetTransactionSnapshot(),
+									  false, true, 0);
+	}
+	else
+		result = SPI_execute_plan(stmt->plan, values, nulls, read_only, 0);
 	error_context_stack = hiding.previous;
 	if (result != stmt->expected)
 		elog(ERROR, "SPI_execute_plan returned %s for: %s",

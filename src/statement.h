@@ -38,6 +38,9 @@ typedef struct CiStatement
 	int			nargs;
 	Oid			argtypes[CI_MAX_ARGS];
 	bool		free_plan;		/* the planner may choose; else by key only */
+	bool		sees_latest;	/* rows, too, that are newer than the
+								 * transaction's snapshot; to change one of
+								 * them is 40001 */
 	SPIPlanPtr	plan;
 	bool		planned;
 	uint64		runs;			/* of this plan */
