@@ -39,7 +39,7 @@ DECLARE
 BEGIN
     FOR relation IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'contact_identity'::regnamespace AND c.relkind = 'r'
                       AND c.relname IN ('contact', 'identifier', 'conflict', 'list_member', 'block', 'merge', 'event',
-                                        'contact_count', 'rejected') LOOP
+                                        'contact_count', 'rejected', 'distinct_pair', 'suppressed') LOOP
         IF installed THEN
             EXECUTE format('CREATE TRIGGER storm_fault BEFORE INSERT OR UPDATE OR DELETE ON %s'
                            ' FOR EACH ROW EXECUTE FUNCTION storm.fault()', relation);

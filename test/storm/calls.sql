@@ -46,6 +46,15 @@ CREATE FUNCTION some_conflict() RETURNS bigint LANGUAGE sql VOLATILE AS $$
     ORDER BY f.status = 'open' DESC, random() LIMIT 1
 $$;
 
+-- A contact that ended, rather a short time ago.
+CREATE FUNCTION some_ended_contact() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT m.merged_id
+    FROM (SELECT merged_id FROM contact_identity.merge
+          WHERE account_id = storm.account() AND undone_at IS NULL
+          ORDER BY merge_id DESC LIMIT 30) m
+    ORDER BY random() LIMIT 1
+$$;
+
 CREATE FUNCTION some_key(source text) RETURNS jsonb LANGUAGE sql VOLATILE AS $$
     SELECT jsonb_build_object('source', source, 'key', storm.pick(source, 50))
            || CASE WHEN source = 'conversations' AND storm.chance(0.2) THEN '{"via": "facebook"}' ELSE '{}' END::jsonb
@@ -149,15 +158,35 @@ INSERT INTO operation VALUES
     INSERT INTO contact_identity.inbox
     SELECT * FROM jsonb_to_recordset($1) AS r (source text, key text, email text, phone text, ext_id text, whatsapp text,
         landline text, attributes text, via text, occurred_at text, contact_id text, verified text, actor text, op text) $$),
+('unmerge', 5, $$jsonb_build_object('loser', some_ended_contact())$$, $$
+    SELECT to_jsonb(r) FROM contact_identity.unmerge(($1->>'loser')::bigint, 'agent') r $$),
+('set_distinct', 2, $$jsonb_build_object('a', some_contact(), 'b', some_contact())$$, $$
+    SELECT to_jsonb(contact_identity.set_distinct(($1->>'a')::bigint, ($1->>'b')::bigint, 'agent')) $$),
+('lift distinct', 2, $$coalesce((SELECT jsonb_build_object('a', p.contact_id, 'b', p.other_id)
+        FROM contact_identity.distinct_pair p WHERE p.account_id = account() ORDER BY random() LIMIT 1),
+        jsonb_build_object('a', some_contact(), 'b', some_contact()))$$, $$
+    SELECT to_jsonb(contact_identity.set_distinct(($1->>'a')::bigint, ($1->>'b')::bigint, 'agent', true)) $$),
+('erase', 2, $$jsonb_build_object('contact_id', some_contact(), 'suppress', chance(0.1))$$, $$
+    SELECT to_jsonb(contact_identity.erase(($1->>'contact_id')::bigint, ($1->>'suppress')::boolean, 'agent')) $$),
 -- The statement sees its row as it began; merged meanwhile, it stands for its
 -- survivor [6.3], which in a replay it has to name.
-('erase', 3, $$jsonb_build_object('contact_id', some_contact())$$, $$
+('delete', 1, $$jsonb_build_object('contact_id', some_contact())$$, $$
     DELETE FROM contact_identity.all_contacts
     WHERE account_id = storm.account() AND contact_id = contact_identity.resolve(($1->>'contact_id')::bigint) $$),
+('preview_identify', 3, 'some_request()', $$
+    SELECT jsonb_agg(to_jsonb(r)) FROM contact_identity.preview_identify($1->>'source', $1->>'key', $1->>'email',
+        $1->>'phone', $1->>'ext_id', $1->>'whatsapp', $1->>'landline', $1->'attributes', $1->>'via',
+        ($1->>'occurred_at')::timestamptz, ($1->>'contact_id')::bigint,
+        coalesce(($1->>'verified')::boolean, false), $1->>'actor') r $$),
+('preview_merge', 2, 'the arguments of merge', $$
+    SELECT jsonb_agg(to_jsonb(r)) FROM contact_identity.preview_merge(($1->>'survivor')::bigint, ($1->>'loser')::bigint,
+        'agent', ($1->>'newer_wins')::boolean) r $$),
 -- Nobody meets it.  It has no weight: it stands in longer transactions.
 ('lone capture', 0, $$jsonb_build_object('source', 'push', 'key', gen_random_uuid())$$, 'the call of capture');
 UPDATE operation o SET call = c.call
 FROM operation c WHERE o.call = 'the call of ' || c.name;
+UPDATE operation o SET args = c.args
+FROM operation c WHERE o.args = 'the arguments of ' || c.name;
 
 -- The calls that were played, in the transaction of each: what is committed of
 -- one is so of the other.  Its number is drawn from the sequence of events
@@ -197,7 +226,7 @@ DECLARE
     result jsonb;
     id bigint;
 BEGIN
-    IF op IN ('inbox', 'erase') THEN
+    IF op IN ('inbox', 'delete') THEN
         EXECUTE (SELECT o.call FROM storm.operation o WHERE o.name = op) USING args;
     ELSE
         EXECUTE (SELECT o.call FROM storm.operation o WHERE o.name = op) INTO STRICT result USING args;

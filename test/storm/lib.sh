@@ -33,9 +33,14 @@ none() {
 # A unique violation is one of ours, which names no constraint.
 expected='22023: an identified contact cannot be merged into an anonymous one'
 expected+='|22023: key belongs to another contact than contact_id'
-expected+='|22023: (conflict_id|contact_id|survivor|loser) must be given'
+expected+='|22023: (conflict_id|contact_id|survivor|loser|a|b) must be given'
 expected+='|23505: value belongs to another contact'
 expected+='|55000: conflict [0-9]+ is settled already'
+expected+='|22023: [a-z_]+ was erased and is not to be stored again'
+expected+='|22023: a contact is not another person than itself'
+expected+='|55000: contact [0-9]+ is not merged'
+expected+='|55000: the merge of contact [0-9]+ cannot be undone now'
+expected+='|55000: the contacts are (one|set distinct)'
 expected+='|25P02: current transaction is aborted, commands ignored until end of transaction block'
 expected+='|P0002: (contact|conflict) [0-9]+ does not exist'
 
@@ -94,6 +99,8 @@ look_at() {
 		       (SELECT count(*) FROM contact_identity.contacts WHERE account_id = $1),
 		       (SELECT count(*) FROM contact_identity.all_contacts WHERE account_id = $1))"
 	none "$3: history explains what the calls that wrote nothing answered" "SELECT * FROM storm.unexplained($1)"
+	none "$3: previews wrote nothing" "
+		SELECT played_id, op, args FROM storm.played WHERE account_id = $1 AND op LIKE 'preview%' AND wrote"
 	none "$3: no event but of a call" "
 		SELECT e.event_id FROM contact_identity.event e WHERE e.account_id = $1
 		EXCEPT SELECT c.event_id FROM storm.event_of_call c WHERE c.account_id = $1"

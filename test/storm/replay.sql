@@ -10,9 +10,13 @@
 --
 -- Compared is all that is left: contacts, identifiers, conflicts, lists, blocks,
 -- merges and counts, every event of history, and every result; with these freedoms:
--- - ids are other ids; a row for each pair is in "twin";
+-- - ids are other ids; a row for each pair is in "twin"; so are those in the
+--   words that stand for an erased key;
 -- - times of the clock are other times; those that were given are the same;
 -- - the rows of one call in history, and of one contact anywhere, have no order;
+-- - who erases a contact does not hold those whose conflicts name it as the
+--   owner, so that a call that moves such a conflict may be before or after;
+--   what the event says of an erased owner is left out;
 -- - calls that changed nothing and held nothing are not played again, since they
 --   may have seen any of the states while they ran: "unexplained" looks at them.
 SET search_path = storm, public;
@@ -55,7 +59,7 @@ CREATE FUNCTION translated(json jsonb, account integer) RETURNS jsonb LANGUAGE s
     SELECT CASE jsonb_typeof(json)
         WHEN 'array' THEN (SELECT jsonb_agg(storm.translated(e, account) ORDER BY n) FROM jsonb_array_elements(json) WITH ORDINALITY a (e, n))
         WHEN 'object' THEN (SELECT jsonb_object_agg(m.key, CASE
-                WHEN m.key IN ('contact_id', 'merged_contact_id', 'survivor', 'loser', 'conflict_id') AND m.value <> 'null' THEN
+                WHEN m.key IN ('contact_id', 'merged_contact_id', 'survivor', 'loser', 'a', 'b', 'conflict_id') AND m.value <> 'null' THEN
                     (SELECT to_jsonb(t.twin_id) FROM storm.twin t WHERE t.account_id = account AND t.id = m.value::bigint
                      AND t.type = CASE m.key WHEN 'conflict_id' THEN 'conflict' ELSE 'contact' END)
                 WHEN m.key = 'conflicts' AND m.value <> 'null' THEN
@@ -141,7 +145,8 @@ BEGIN
                 LEFT JOIN storm.twin t ON t.account_id = e.account_id AND t.type = 'contact' AND t.id = e.contact_id
                 WHERE c.played_id IN (number, again.played_id) AND e.event = 'conflict_opened')
             SELECT account, a.type, a.id, b.id FROM made a JOIN made b USING (type, what, n)
-            WHERE a.account_id = account AND b.account_id = twin;
+            WHERE a.account_id = account AND b.account_id = twin
+            ON CONFLICT DO NOTHING;     -- opened again by unmerge
             IF (SELECT count(*) FILTER (WHERE e.account_id = account) <> count(*) FILTER (WHERE e.account_id = twin)
                 FROM storm.event_of_call c JOIN contact_identity.event e USING (account_id, event_id)
                 WHERE c.played_id IN (number, again.played_id)) THEN
@@ -198,7 +203,7 @@ LANGUAGE sql STABLE AS $$
         SELECT f.other AS conflict_id, t.other AS contact_id, c.field_type, c.field, c.secondary_value, c.given,
                o.other AS owner_contact_id, c.source, c.via, c.key_kind,
                CASE c.key_kind WHEN 'contact' THEN (SELECT k.other::text FROM contact_twin k WHERE k.id = c.key::bigint)
-                    ELSE c.key END AS key,
+                    ELSE regexp_replace(c.key, '^erased [0-9]+$', 'erased') END AS key,
                c.status, c.settled_by, storm.told(c.given_at, since) AS given_at
         FROM contact_identity.conflict c LEFT JOIN conflict_twin f ON f.id = c.conflict_id
         LEFT JOIN contact_twin t ON t.id = c.contact_id LEFT JOIN contact_twin o ON o.id = c.owner_contact_id
@@ -213,9 +218,18 @@ LANGUAGE sql STABLE AS $$
         FROM contact_identity.block b LEFT JOIN contact_twin t ON t.id = b.contact_id WHERE b.account_id = account) r
     UNION ALL
     SELECT 'merge', to_jsonb(r) FROM (
-        SELECT s.other AS survivor_id, l.other AS merged_id, m.source, m.actor
+        SELECT s.other AS survivor_id, l.other AS merged_id, m.source, m.actor, m.undone_by
         FROM contact_identity.merge m LEFT JOIN contact_twin s ON s.id = m.survivor_id
         LEFT JOIN contact_twin l ON l.id = m.merged_id WHERE m.account_id = account) r
+    UNION ALL
+    SELECT 'distinct', to_jsonb(r) FROM (
+        SELECT least(a.other, b.other), greatest(a.other, b.other), p.actor
+        FROM contact_identity.distinct_pair p LEFT JOIN contact_twin a ON a.id = p.contact_id
+        LEFT JOIN contact_twin b ON b.id = p.other_id WHERE p.account_id = account) r
+    UNION ALL
+    -- their hashes have another key
+    SELECT 'suppressed', to_jsonb(r) FROM (
+        SELECT s.kind, count(*) FROM contact_identity.suppressed s WHERE s.account_id = account GROUP BY s.kind) r
     UNION ALL
     SELECT 'counts', to_jsonb(n) - 'account_id' FROM contact_identity.contact_counts n WHERE n.account_id = account
     UNION ALL
@@ -224,15 +238,18 @@ LANGUAGE sql STABLE AS $$
                f.other AS conflict_id, o.other AS other_contact_id, e.event, e.field_type,
                CASE e.field_type WHEN 'list' THEN (SELECT l.name FROM contact_identity.list l
                     WHERE l.account_id = account AND l.list_id = e.field::integer) ELSE e.field END AS field,
-               CASE WHEN e.field_type = 'contact' AND e.field IN ('merged', 'survivor') THEN
+               CASE WHEN e.field_type = 'contact' AND e.field IN ('merged', 'survivor', 'distinct') THEN
                     (SELECT to_jsonb(v.other) FROM contact_twin v WHERE to_jsonb(v.id) = e.old_value) ELSE e.old_value END AS old_value,
-               CASE WHEN e.field_type = 'contact' AND e.field IN ('merged', 'survivor') THEN
+               CASE WHEN e.field_type = 'contact' AND e.field IN ('merged', 'survivor', 'distinct') THEN
                     (SELECT to_jsonb(v.other) FROM contact_twin v WHERE to_jsonb(v.id) = e.new_value) ELSE e.new_value END AS new_value,
                e.old_source, e.new_source, storm.told(e.old_at, since) AS old_at, storm.told(e.new_at, since) AS new_at,
                storm.told(e.occurred_at, since) AS occurred_at, e.source, e.via, e.found_kind, e.found_value, e.actor
         FROM contact_identity.event e
         LEFT JOIN storm.event_of_call p ON p.account_id = account AND p.event_id = e.event_id
-        LEFT JOIN contact_twin t ON t.id = e.contact_id LEFT JOIN contact_twin o ON o.id = e.other_contact_id
+        LEFT JOIN contact_twin t ON t.id = e.contact_id
+        LEFT JOIN contact_twin o ON o.id = e.other_contact_id AND NOT (starts_with(e.event, 'conflict_') AND EXISTS (
+            SELECT FROM contact_identity.contact c
+            WHERE c.account_id = account AND c.contact_id = e.other_contact_id AND c.state = 'erased'))
         LEFT JOIN conflict_twin f ON f.id = e.conflict_id
         WHERE e.account_id = account) r
 $$;
