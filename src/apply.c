@@ -681,17 +681,19 @@ apply_conflicts(CiWorld *world)
 			init_conflict_rows(&rows);
 		}
 		if (conflict->withdrawn)
+		{
 			ci_column_add_int64(&rows.withdrawn, conflict->id);
-		else if (!conflict->is_new)
+			continue;
+		}
+		if (!conflict->is_new)
 		{
 			ci_column_add_int64(&rows.changed[0], conflict->id);
 			ci_column_add_int64(&rows.changed[1], conflict->contact->id);
 			ci_column_add_text(&rows.changed[2], status_name(conflict->status));
 			ci_column_add_bool(&rows.changed[3], conflict->settled);
 			ci_column_add_text(&rows.changed[4], conflict->settled_by);
-		}
-		if (conflict->withdrawn || !conflict->is_new)
 			continue;
+		}
 		ci_column_add_int64(&rows.made[0], conflict->id);
 		ci_column_add_int64(&rows.made[1], conflict->contact->id);
 		ci_column_add_text(&rows.made[2], field_type_name(conflict->type));
@@ -1084,10 +1086,9 @@ apply_undone(CiWorld *world)
 {
 	if (world->undone != NULL)
 	{
-		const char *actor = world->events->request->actor;
 		Datum		values[4] = {
 			Int32GetDatum(world->config->account_id), Int64GetDatum(world->undone->merge_id),
-			TimestampTzGetDatum(world->clock), CStringGetTextDatum(actor)
+			TimestampTzGetDatum(world->clock), CStringGetTextDatum(world->undone->actor)
 		};
 
 		ci_run(&undo_stmt, values, NULL, false);
@@ -1100,7 +1101,7 @@ apply_pairs(CiWorld *world)
 {
 	for (const CiPair *pair = world->pairs; pair != NULL; pair = pair->next)
 	{
-		const char *actor = world->events == NULL ? NULL : world->events->request->actor;
+		const char *actor = pair->is_new ? pair->request->actor : NULL;
 		Datum		values[6] = {
 			Int32GetDatum(world->config->account_id),
 			Int64GetDatum(Min(pair->contact->id, pair->other->id)),
@@ -1400,14 +1401,7 @@ apply_counts(CiWorld *world)
 
 	ci_count_changes(world, counts);
 	if (counts[0] != 0 || counts[1] != 0 || counts[2] != 0)
-	{
-		Datum		values[6] = {
-			Int32GetDatum(world->config->account_id), Int32GetDatum(CI_PROCESS_NUMBER),
-			Int64GetDatum(counts[0]), Int64GetDatum(counts[1]), Int64GetDatum(counts[2])
-		};
-
-		add_to_counts(values);
-	}
+		ci_add_to_counts(world->config->account_id, counts[0], counts[1], counts[2]);
 }
 
 /*

@@ -414,13 +414,7 @@ read_details(Load *load)
 		const char *channel = ci_get_optional_text(row, 6);
 
 		if (channel != NULL)
-		{
-			for (int bit = CI_CHANNEL_EMAIL; bit <= CI_CHANNEL_PUSH; bit <<= 1)
-			{
-				if (strcmp(channel, ci_channel_name(bit)) == 0)
-					contact->blocks |= bit;
-			}
-		}
+			contact->blocks |= ci_channel_of(channel);
 		else
 		{
 			CiMember   *member = palloc0(sizeof(CiMember));

@@ -207,7 +207,7 @@ typedef struct Sentence
 {
 	const char *event;
 	const char *text;
-}			Sentence;
+} Sentence;
 
 static const Sentence sentences[] = {
 	{"created", "%s was created, %n."},
@@ -268,11 +268,11 @@ typedef struct Told
 	const char *old_value;
 	const char *new_value;
 	const char *conflict;
-}			Told;
+} Told;
 
 /* What stands in a place of a sentence. */
 static const char *
-told_at(const Told * told, char letter)
+told_at(const Told *told, char letter)
 {
 	switch (letter)
 	{
@@ -294,7 +294,7 @@ told_at(const Told * told, char letter)
 
 /* Whether there is everything that a sentence names. */
 static bool
-can_tell(const char *sentence, const Told * told)
+can_tell(const char *sentence, const Told *told)
 {
 	for (const char *at = strchr(sentence, '%'); at != NULL; at = strchr(at + 2, '%'))
 	{
@@ -306,7 +306,7 @@ can_tell(const char *sentence, const Told * told)
 
 /* A sentence with what it names; what is missing was erased [10.6]. */
 static char *
-tell(const char *sentence, const Told * told)
+tell(const char *sentence, const Told *told)
 {
 	StringInfoData out;
 
@@ -330,7 +330,7 @@ tell(const char *sentence, const Told * told)
 
 /* An event in words; one that has none in its own. */
 static char *
-describe_event(const char *event, const Told * told)
+describe_event(const char *event, const Told *told)
 {
 	const char *last = NULL;
 
@@ -600,10 +600,10 @@ typedef struct Nodes
 	SPITupleTable *rows;
 	int64		total;
 	int			shown;
-}			Nodes;
+} Nodes;
 
 static void
-read_nodes(Nodes * nodes, CiStatement *stmt, Datum *values, int total_column)
+read_nodes(Nodes *nodes, CiStatement *stmt, Datum *values, int total_column)
 {
 	nodes->shown = ci_run(stmt, values, NULL, true);
 	nodes->rows = SPI_tuptable;
@@ -612,7 +612,7 @@ read_nodes(Nodes * nodes, CiStatement *stmt, Datum *values, int total_column)
 
 /* Cuts the longest of three kinds of nodes until all fit, with one for each rest. */
 static void
-fit_nodes(Nodes * nodes, int count)
+fit_nodes(Nodes *nodes, int count)
 {
 	for (int most = MAX_NODES;; most--)
 	{
@@ -659,7 +659,7 @@ append_label(StringInfo out, char *value)
 
 /* Adds identifiers or keys as nodes that hang on the contact. */
 static void
-append_nodes(StringInfo out, int64 contact_id, const Nodes * nodes, char letter, const char *shape, const char *plural)
+append_nodes(StringInfo out, int64 contact_id, const Nodes *nodes, char letter, const char *shape, const char *plural)
 {
 	SPI_tuptable = nodes->rows;
 	for (int i = 0; i < nodes->shown; i++)
@@ -686,7 +686,7 @@ append_nodes(StringInfo out, int64 contact_id, const Nodes * nodes, char letter,
 
 /* Adds the contacts that have ended in others. */
 static void
-append_ended(StringInfo out, int64 contact_id, const Nodes * nodes)
+append_ended(StringInfo out, int64 contact_id, const Nodes *nodes)
 {
 	SPI_tuptable = nodes->rows;
 	for (int i = 0; i < nodes->shown; i++)

@@ -341,6 +341,7 @@ typedef struct CiPair
 	int64		merge_id;		/* it came from the ended contact of a merge
 								 * ... */
 	const CiMerge *merge;		/* ... of the working set */
+	const CiRequest *request;	/* that is about to store it */
 	bool		is_new;
 	bool		gone;			/* lifted */
 	struct CiPair *next;
@@ -370,6 +371,7 @@ typedef struct CiPastEvent
 /* The record of a merge that is to be undone (RULES 10.3). */
 typedef struct CiRecord
 {
+	const char *actor;			/* who undoes it */
 	int64		merge_id;
 	int64		survivor_id;
 	int64		merged_id;

@@ -204,6 +204,7 @@ ci_purge_anonymous(PG_FUNCTION_ARGS)
 	TimestampTz reported_at = GetCurrentTimestamp();
 	TimestampTz before;
 	Interval	nothing = {0};
+	Interval	most = {0};
 	TupleDesc	desc;
 	Datum		result[1];
 	bool		isnull[1] = {false};
@@ -212,6 +213,9 @@ ci_purge_anonymous(PG_FUNCTION_ARGS)
 		ci_refuse(CI_INVALID, "older_than must be given", "Contacts that were seen since are kept: '1 year'.");
 	if (DatumGetBool(DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(0), IntervalPGetDatum(&nothing))))
 		ci_refuse(CI_INVALID, "older_than must not be negative", NULL);
+	most.month = 1000 * 12;
+	if (DatumGetBool(DirectFunctionCall2(interval_gt, PG_GETARG_DATUM(0), IntervalPGetDatum(&most))))
+		ci_refuse(CI_INVALID, "older_than must be at most 1000 years", NULL);
 	if (batch_size < 1 || batch_size > MAX_BATCH)
 		ci_refuse(CI_INVALID, psprintf("batch_size must be from 1 to %d", MAX_BATCH), NULL);
 	before = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,

@@ -808,6 +808,7 @@ ci_unmerge(CiWorld *world, CiRequest *request, CiResult *result)
 	ci_set_request_time(world, request, CI_NO_TIME);
 
 	world->undone = undo.record;
+	undo.record->actor = request->actor;
 	result->contact = undo.ended;
 	event = ci_add_event(world, undo.ended, "unmerged", CI_FIELD_CONTACT, "survivor");
 	event->old_value.contact = undo.survivor;

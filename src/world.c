@@ -611,6 +611,7 @@ ci_add_pair(CiWorld *world, CiContact *contact, CiContact *other)
 
 	pair->contact = contact;
 	pair->other = other;
+	pair->request = world->request;
 	pair->next = world->pairs;
 	world->pairs = pair;
 	return pair;

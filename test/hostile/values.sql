@@ -23,6 +23,8 @@ BEGIN
         $$'api'$$, $$'push'$$, $$'shop'$$, $$'conversations'$$, $$'merge'$$, $$'chat'$$, $$'facebook'$$, $$'email'$$, $$'phone'$$, $$'visitor'$$, $$'sms'$$,
         $$'capture'$$, $$'logout'$$, $$'Contacts active in Conversations'$$, $$'contact_id'$$, $$'zqx1'$$, $$'v1'$$, $$'p1'$$, $$'raise'$$);
     PERFORM hostile.add('bigint', 'NULL', '0', '-1', '1', '2', '3', '4', '2147483648', '9223372036854775807', '(-9223372036854775808)');
+    PERFORM hostile.add('bigint[]', 'NULL', $$'{}'$$, $$'{NULL}'$$, $$'{1,2,2,-1,9223372036854775807}'$$, $$'{{1,2},{3,NULL}}'$$, $$'[5:6]={1,2}'$$,
+        $$array_fill(1::bigint, '{5000}')$$);
     PERFORM hostile.add('integer', 'NULL', '0', '-1', '1', '2', '3', '2147483647', '(-2147483648)');
     PERFORM hostile.add('boolean', 'NULL', 'true', 'false');
     PERFORM hostile.add('timestamp with time zone', 'NULL', $$'infinity'$$, $$'-infinity'$$, $$'4714-11-24 00:00:00+00 BC'$$,

@@ -2,7 +2,7 @@
 BEGIN;
 \ir words.psql
 \ir counts.psql
-SELECT plan(20);
+SELECT plan(21);
 
 CREATE TABLE public.orders (id serial PRIMARY KEY, account_id integer DEFAULT 1, contact_id bigint,
     FOREIGN KEY (account_id, contact_id) REFERENCES contact_identity.contact (account_id, contact_id));
@@ -33,6 +33,7 @@ SELECT anonymous_push AS push, anonymous_conversations AS chats, home_total AS h
 
 SELECT throws_ok('CALL purge_anonymous(NULL)', '22023', 'older_than must be given', '[10.7] no age');
 SELECT throws_ok('CALL purge_anonymous(''-1 day'')', '22023', 'older_than must not be negative', '[10.7] an age in the future');
+SELECT throws_ok('CALL purge_anonymous(''178000000 years'')', '22023', 'older_than must be at most 1000 years', '[10.7] an age before all times');
 SELECT throws_ok('CALL purge_anonymous(''1 year'', 0)', '22023', 'batch_size must be from 1 to 100000', '[10.7] a batch of nobody');
 SELECT throws_ok('CALL purge_anonymous(''1 year'', account_id => 99)', '22023', 'account 99 does not exist', '[0] no such account');
 CALL purge_anonymous('3 years');
