@@ -136,6 +136,14 @@ state_without(const Undo *undo, const CiIdentifier *identifier)
 	return state;
 }
 
+/* Whether an identifier that nobody else may have by now is one of the two's. */
+static bool
+must_be_free(const Undo *undo, const CiIdentifier *identifier)
+{
+	return identifier->returns ? recorded(undo->record, identifier) >= 0 :
+		state_without(undo, identifier).contact != NULL;
+}
+
 /* Notes who stands in the way, of an identifier that one of the two gets. */
 static void
 require_free(const Undo *undo, const CiIdentifier *identifier)
@@ -796,8 +804,7 @@ ci_unmerge(CiWorld *world, CiRequest *request, CiResult *result)
 	identifiers = concerned_identifiers(&undo, &count);
 	for (int i = 0; i < count; i++)
 	{
-		if (identifiers[i]->returns ? recorded(undo.record, identifiers[i]) >= 0 :
-			state_without(&undo, identifiers[i]).contact != NULL)
+		if (must_be_free(&undo, identifiers[i]))
 			require_free(&undo, identifiers[i]);
 	}
 	if (request->noffenders > 0)
@@ -806,6 +813,16 @@ ci_unmerge(CiWorld *world, CiRequest *request, CiResult *result)
 										undo.ended->id), NULL,
 							   "A value has changed hands since. Give it back, or leave the contacts merged.");
 	ci_set_request_time(world, request, CI_NO_TIME);
+
+	/*
+	 * What nobody has is claimed, though it may go on to be nobody's: who takes
+	 * it meanwhile has come before all of this, or comes after it.
+	 */
+	for (int i = 0; i < count; i++)
+	{
+		if (identifiers[i]->now.contact == NULL && must_be_free(&undo, identifiers[i]))
+			ci_touch_identifier(world, identifiers[i]);
+	}
 
 	world->undone = undo.record;
 	undo.record->actor = request->actor;
