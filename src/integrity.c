@@ -227,7 +227,10 @@ static CiStatement checks[] = {
 		  " AND NOT EXISTS (SELECT FROM contact_identity.event u WHERE u.account_id = line.account_id"
 		  " AND u.contact_id = line.contact_id AND u.call_id = line.call_id AND u.event = 'unmerged')"
 		  " AND (old_value IS DISTINCT FROM value_before"
-		  " OR (old_value IS NOT DISTINCT FROM new_value AND NOT comes_or_goes))"),
+		  " OR (old_value IS NOT DISTINCT FROM new_value AND NOT comes_or_goes"
+	/* what a merge brought that was undone is emptied with its contact [10.6] */
+		  " AND (new_value IS NOT NULL OR NOT EXISTS (SELECT FROM contact_identity.event r"
+		  " WHERE r.account_id = line.account_id AND r.contact_id = line.contact_id AND r.event = 'released'))))"),
 	CHECK("WITH live AS (SELECT c.account_id, c.contact_id, c.attributes FROM contact_identity.contact c"
 		  " WHERE c.state IN " LIVE
 		  "), said AS (SELECT DISTINCT ON (e.account_id, e.contact_id, e.field) e.account_id, e.contact_id,"

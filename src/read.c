@@ -55,7 +55,7 @@ static CiStatement find_secondary_stmt = {
 	.sql = FIND_OWNER
 	" UNION SELECT v.contact_id FROM contact_identity.conflict v"
 	" WHERE v.account_id = $1 AND v.field_type = 'identifier' AND v.field = $2"
-	" AND (v.secondary_value #>> '{}') COLLATE \"C\" = $3 AND v.status = 'open'"
+	" AND v.secondary_value = to_jsonb($3) AND v.status = 'open'"
 	" ORDER BY 1",
 	.expected = SPI_OK_SELECT,
 	.nargs = 3,

@@ -415,6 +415,15 @@ BEGIN
         COMMENT ON COLUMN contact_identity.followed_row.key IS 'The row''s primary key: column names and values as text.';
     END IF;
 
+    -- Who else was given a value, names its owner, or came with a key: what
+    -- erase() and find() ask.
+    CREATE INDEX IF NOT EXISTS conflict_value ON contact_identity.conflict (account_id, field, secondary_value)
+        WHERE field_type = 'identifier';
+    CREATE INDEX IF NOT EXISTS conflict_owner ON contact_identity.conflict (account_id, owner_contact_id)
+        WHERE owner_contact_id IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS conflict_key ON contact_identity.conflict (account_id, key_kind, key)
+        WHERE key IS NOT NULL;
+
     -- A change of the settings is seen by every session from its commit on.
     FOR object IN
         SELECT c.oid FROM pg_class c

@@ -2,7 +2,7 @@
 BEGIN;
 \ir words.psql
 \ir counts.psql
-SELECT plan(60);
+SELECT plan(86);
 
 -- All rows of all tables as text, each with its table's name.
 CREATE FUNCTION pg_temp.dump() RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -147,6 +147,69 @@ SELECT create_account(2, 'second') \gset
 SELECT is((identify('shop', email => 'ann.new@example.org', account_id => 2)).outcome, 'created', '[0] nor in another account');
 DELETE FROM suppressed;
 SELECT is(said(identify('shop', email => 'ann.new@example.org'), 'ann3'), 'created ann3', '[10.6] until the hashes are deleted');
+
+------------------------------------------------- merged by mistake, and told apart
+-- What the merge had brought to the survivor goes with the one that it was of.
+CALL given('uma', identify('shop', ext_id => 'umaext', attributes => '{"town": "Umatown", "size": "middling"}'));
+CALL given('vic', identify('conversations', 'vicchat1', ext_id => 'vicext77', email => 'vic@example.org', phone => '+442071235555',
+    attributes => '{"town": "Victown7", "size": "immense7", "pet": "a heron named Vic"}'));
+CALL done(merge(id('uma'), id('vic'), 'Eve'));
+CALL done(identify('conversations', 'vicchat1', whatsapp => '+442071236666', attributes => '{"hat": "bowler77"}'));
+CALL done(identify('conversations', 'vicchat1', attributes => '{"cane": "bamboo77"}'));
+CALL done(identify('push', 'vicpush77', ext_id => 'vicext77', attributes => '{"cane": "rattan77"}'));
+CALL done(identify('push', 'vicpush77', ext_id => 'vicext77', attributes => '{"cane": "ebony777"}'));
+CALL done(identify('shop', ext_id => 'umaext', attributes => '{"shoe": "brogue77"}'));
+CALL done(dismiss(open_conflict('uma', 'town'), 'Eve'));
+CALL done(promote(open_conflict('uma', 'size'), 'Eve', true));
+CALL done(unmerge(id('vic'), 'Eve'));
+CALL done(identify('conversations', 'vicchat1', attributes => '{"pet": "another heron"}'));
+SELECT isnt_empty(format('SELECT * FROM pg_temp.says(%L)', value), 'there is ' || value)
+FROM unnest('{vic@example.org,a heron,bowler77}'::text[]) AS value;
+CREATE TEMP TABLE uma AS SELECT to_jsonb(a) - 'updated_at' AS row FROM all_contacts AS a WHERE contact_id = id('uma');
+SELECT is(erase(id('vic')), true, '[10.6] the one of an undone merge is erased');
+SELECT is_empty(format('SELECT * FROM pg_temp.says(%L)', value), '[10.6] nothing has ' || value)
+FROM unnest('{vicchat1,vicext77,vic@example.org,+442071235555,+442071236666,Victown7,heron,bowler77,vicpush77,bamboo77,rattan77,ebony777}'::text[]) AS value;
+SELECT bag_eq($$SELECT to_jsonb(a) - 'updated_at' FROM all_contacts AS a WHERE contact_id = id('uma')$$, 'SELECT row FROM uma',
+    '[10.6] the other is what she was');
+SELECT isnt_empty(format('SELECT * FROM event WHERE contact_id = id(%L) AND new_value = %L', 'uma', value), '[10.6] and what was said of uma herself is there: ' || value::text)
+FROM (VALUES ('"brogue77"'::jsonb), ('"immense7"')) AS v (value);
+SELECT is_empty('SELECT * FROM check_integrity()', '[9] nothing breaks the rules');
+SELECT is((contact_as_of(id('uma'), clock_timestamp())).ext_id, 'umaext', '[10.5] her past can be asked for');
+
+-- A merge around another: what went through a third contact is the first one's.
+CALL given('xia', identify('shop', ext_id => 'xiaext'));
+CALL given('yan', identify('shop', ext_id => 'yanext77', email => 'yan@example.org'));
+CALL given('zoe', identify('shop', ext_id => 'zoeext'));
+CALL done(merge(id('xia'), id('yan'), 'Eve'));
+CALL done(merge(id('zoe'), id('xia'), 'Eve'));
+CALL done(unmerge(id('xia'), 'Eve'));
+CALL done(unmerge(id('yan'), 'Eve'));
+CALL done(erase(id('yan')));
+SELECT is_empty(format('SELECT * FROM pg_temp.says(%L)', value), '[10.6] nothing has ' || value)
+FROM unnest('{yanext77,yan@example.org}'::text[]) AS value;
+SELECT is(holds('xia') || ', ' || holds('zoe'), 'ext_id xiaext, ext_id zoeext', '[10.6] nobody else has lost anything');
+
+-------------------------------------------------- attributes in rejected requests
+SET LOCAL client_min_messages = error;
+CALL given('kim', identify('shop', ext_id => 'kimext', attributes => '{"name": "Kimberly", "pet": {"kind": "an old capybara"}, "vip": true, "pin": 4711}'));
+CALL done(identify('shop', ext_id => 'bobext', attributes => '{"pin": 4712}'));
+INSERT INTO inbox (source, email, attributes) VALUES
+    ('nowhere', 'bad', '{"name": "Kimberly"}'),
+    ('nowhere', 'bad', '{"pin": 4711.0}'),
+    ('nowhere', 'bad', '{"hat": "the hat of an old capybara"}'),
+    ('nowhere', 'bad', '{"note": "for Kimberly'),
+    ('nowhere', 'bad', '{"pin": 4712, "vip": true}'),
+    ('nowhere', 'bad', '{"other": 4711}'),
+    ('nowhere', ' BOB@example.org', '{"name": "Kimberly"}');
+INSERT INTO jobs (account_id, query, state, started_at, updated_at)
+VALUES (1, 'SELECT 1 AS request_id, ''kit'' AS ext_id, ''{"name": "Kimberly"}''::jsonb AS attributes', 'done', now(), now());
+SELECT max(rejected_id) AS last FROM rejected \gset
+CALL done(erase(id('kim')));
+SELECT results_eq(format('SELECT request = %L FROM rejected WHERE rejected_id > %s - 7 ORDER BY rejected_id', '{}', :last),
+    'VALUES (true), (true), (true), (true), (false), (false), (false)',
+    '[10.6] requests that give an attribute of hers are emptied; not what others have too, or what is said of another');
+SELECT results_eq('SELECT query FROM jobs ORDER BY job DESC LIMIT 1', $$VALUES ('')$$, '[10.6] and queries with one');
+
 
 -- Deleted from the listing.
 DELETE FROM contacts WHERE email = 'ann.new@example.org';

@@ -44,6 +44,11 @@ BEGIN
 END $$;
 SELECT is((SELECT string_agg(DISTINCT seen ->> 'state', ' ') FROM snapshot), 'anonymous erased identified merged',
     '[10.5] (a scene in which everything happens)');
+-- What an erased contact brought by a merge that was undone is not known any more.
+CREATE TEMP VIEW parted AS
+SELECT e.account_id, e.contact_id FROM event AS e
+WHERE (e.field_type IN ('identifier', 'key') OR e.event IN ('set', 'unset')) AND e.old_value IS NULL AND e.new_value IS NULL
+  AND EXISTS (SELECT FROM event AS r WHERE r.account_id = e.account_id AND r.contact_id = e.contact_id AND r.event = 'released');
 -- which makes owner_as_of a look-up
 CREATE INDEX event_value ON event (account_id, field, new_value) WHERE field_type IN ('identifier', 'key');
 
@@ -57,7 +62,8 @@ FROM unnest('{1,1002}'::integer[]) AS account;
 SELECT is_empty($$ SELECT s.n, s.seen, to_jsonb(p) FROM snapshot AS s
     LEFT JOIN contact AS c ON c.account_id = s.account AND c.contact_id = (s.seen ->> 'contact_id')::bigint
     LEFT JOIN LATERAL contact_as_of(c.contact_id, s.at, s.account) AS p ON true
-    WHERE to_jsonb(p) IS DISTINCT FROM s.seen AND c.state <> 'erased' $$, '[10.5] what was seen at a time is answered later');
+    WHERE to_jsonb(p) IS DISTINCT FROM s.seen AND c.state <> 'erased'
+      AND NOT EXISTS (SELECT FROM parted AS x WHERE x.account_id = s.account AND x.contact_id = c.contact_id) $$, '[10.5] what was seen at a time is answered later');
 SELECT is_empty($$ SELECT s.n, s.seen, to_jsonb(p) FROM snapshot AS s
     JOIN contact AS c ON c.account_id = s.account AND c.contact_id = (s.seen ->> 'contact_id')::bigint AND c.state = 'erased'
     LEFT JOIN LATERAL contact_as_of(c.contact_id, s.at, s.account) AS p ON true
@@ -75,7 +81,8 @@ SELECT is_empty($$ SELECT c.contact_id FROM snapshot AS s JOIN contact AS c ON c
     CROSS JOIN LATERAL contact_as_of(c.contact_id, s.at, s.account) AS p WHERE s.n = 3
     EXCEPT SELECT (seen ->> 'contact_id')::bigint FROM snapshot WHERE n = 3 $$, '[10.5] nobody was there before his time');
 SELECT is_empty($$ SELECT o.* FROM (SELECT * FROM owned ORDER BY random() LIMIT 500) AS o JOIN contact AS c ON c.account_id = o.account AND c.contact_id = o.contact_id
-    WHERE owner_as_of(o.kind, o.value, o.at, o.account) IS DISTINCT FROM o.contact_id AND c.state <> 'erased' $$,
+    WHERE owner_as_of(o.kind, o.value, o.at, o.account) IS DISTINCT FROM o.contact_id AND c.state <> 'erased'
+      AND NOT EXISTS (SELECT FROM parted AS x WHERE x.account_id = o.account AND x.contact_id = o.contact_id) $$,
     '[10.5] the owner of a value at a time is answered later');
 SELECT is_empty($$ SELECT o.* FROM (SELECT DISTINCT account, kind, value FROM owned) AS o
     WHERE owner_as_of(o.kind, o.value, 'infinity', o.account) IS DISTINCT FROM (SELECT i.contact_id FROM identifiers AS i
@@ -94,7 +101,9 @@ SELECT is_empty($$ SELECT what FROM story WHERE what IS NULL OR what !~ '^[CT].*
 SELECT is_empty($$ SELECT s.what FROM story AS s JOIN event AS e USING (account_id, event_id)
     JOIN contact AS c ON c.account_id = s.account_id AND c.contact_id = s.contact_id
     WHERE (s.what ~ '\(erased\)') <> (c.state = 'erased')
-      AND e.event IN ('attached', 'added', 'set', 'replaced', 'detached', 'conflict_opened') $$,
+      AND e.event IN ('attached', 'added', 'set', 'replaced', 'detached', 'conflict_opened')
+      AND NOT (c.state <> 'erased' AND EXISTS (SELECT FROM parted AS x
+                                               WHERE x.account_id = e.account_id AND x.contact_id = e.contact_id)) $$,
     '[10.6] values are erased of those erased, and of nobody else');
 SELECT is((SELECT count(*) FROM contact AS c WHERE c.state IN ('anonymous', 'identified') AND graph(c.contact_id, c.account_id) IS NULL), 0::bigint,
     '[10.5] and everybody has a picture');

@@ -33,5 +33,20 @@ SELECT rows_read() AS before \gset
 SELECT outcome, count(*) FROM contact_identity.identify_batch(customers(1000, 'Nice')) GROUP BY outcome;
 SELECT rows_read() - :before < 100 * 1000 AS linear;
 COMMIT;
+
+-- nor what erasing reads, with what others keep
+ALTER TABLE contact_identity.event SET (autovacuum_enabled = false);
+SELECT contact_identity.erase(contact_identity.find('ext_id', '1'));
+SELECT count(contact_identity.identify('conversations', 'visitor-' || i, email => i % 2 + 2 || '@example.org'))
+FROM generate_series(1, 1000) i;
+BEGIN;
+SELECT sum(pg_stat_get_xact_tuples_fetched(indexrelid)) + (SELECT sum(pg_stat_get_xact_tuples_returned(c.oid))
+    FROM pg_class c WHERE c.relnamespace = 'contact_identity'::regnamespace AND c.relkind = 'r') AS before
+FROM pg_index WHERE indrelid = 'contact_identity.event'::regclass \gset
+SELECT contact_identity.erase(contact_identity.find('ext_id', '4'));
+SELECT sum(pg_stat_get_xact_tuples_fetched(indexrelid)) + (SELECT sum(pg_stat_get_xact_tuples_returned(c.oid))
+    FROM pg_class c WHERE c.relnamespace = 'contact_identity'::regnamespace AND c.relkind = 'r') - :before < 1000 AS little
+FROM pg_index WHERE indrelid = 'contact_identity.event'::regclass;
+COMMIT;
 \c :home
 DROP DATABASE regress_contact_identity_plans;
