@@ -12,6 +12,14 @@
 
 #include "pipeline.h"
 
+/* Whether what rejected requests give is an erased contact's alone. */
+typedef struct CiShared
+{
+	bool		asked;			/* whether a live contact has it */
+	bool		shared;			/* it has, or several people were said to */
+	const char *about;			/* the first of those */
+} CiShared;
+
 /* A value that an erased contact had, or that was given about it. */
 typedef struct CiHad
 {
@@ -25,7 +33,7 @@ typedef struct CiHad
 	bool		stays;			/* an identifier that is another's */
 	int64		own_of;			/* an attribute that this other contact had by
 								 * itself */
-	bool		asked;			/* whether a live contact has the attribute */
+	CiShared	shared;			/* of an attribute */
 	struct CiHad *next;
 } CiHad;
 
@@ -34,8 +42,7 @@ typedef struct CiHadText
 {
 	const char *text;
 	const char *json;			/* as it stands in JSON, without quotes */
-	bool		asked;
-	bool		stays;			/* a live contact's attribute has it, too */
+	CiShared	shared;
 	struct CiHadText *next;
 } CiHadText;
 

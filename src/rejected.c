@@ -8,7 +8,8 @@
  * account's are read.  An identifier is found in any spelling, or inside of
  * another text.  An attribute is found by its name and value, and a text of
  * one that is long enough inside of others; a request that gives it is the
- * erased contact's, unless it means somebody else, or another has the same.
+ * erased contact's, unless it means a live one.  What a live contact has, too,
+ * or what requests give about several people, is nobody's in particular.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -100,13 +102,22 @@ static CiStatement somebody_stmt = {
 	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8OID}
 };
 
-/* What a text says of an erased contact. */
-typedef enum Says
+/* A request that gives an attribute which may go. */
+typedef struct Candidate
 {
-	SAYS_NOTHING,
-	SAYS_ATTRIBUTE,
-	SAYS_IDENTIFIER
-} Says;
+	int64		id;
+	CiShared   *shared;
+	Jsonb	   *request;
+} Candidate;
+
+/* What is found in the texts of one account. */
+typedef struct Search
+{
+	const CiGone *gone;
+	MemoryContext context;		/* what outlives a row */
+	List	   *hits;			/* CiShared: what the row or job at hand gives */
+	List	   *candidates;
+} Search;
 
 /* Whether a statement finds anything; what was read stays what it was. */
 static bool
@@ -120,47 +131,49 @@ finds(CiStatement *stmt, Datum *values)
 	return found;
 }
 
-/* Whether nobody else has an attribute, asked when it is first met. */
-static bool
-attribute_goes(const CiGone *gone, CiHad *had)
+/* Notes that an attribute is given; who else has it is asked when it is first met. */
+static void
+hit_attribute(Search *search, CiHad *had)
 {
-	if (!had->asked)
+	if (!had->shared.asked)
 	{
 		StringInfoData json;
-		Datum		values[2] = {Int32GetDatum(gone->config->account_id)};
+		Datum		values[2] = {Int32GetDatum(search->gone->config->account_id)};
 
 		initStringInfo(&json);
 		appendStringInfoChar(&json, '{');
 		escape_json(&json, had->name);
 		appendStringInfo(&json, ":%s}", had->value);
 		values[1] = DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
-		had->stays = finds(&attribute_stmt, values);
-		had->asked = true;
+		had->shared.shared = finds(&attribute_stmt, values);
+		had->shared.asked = true;
 	}
-	return !had->stays;
+	if (!had->shared.shared)
+		search->hits = lappend(search->hits, &had->shared);
 }
 
 /* The same of a text. */
-static bool
-text_goes(const CiGone *gone, CiHadText *item)
+static void
+hit_text(Search *search, CiHadText *item)
 {
-	if (!item->asked)
+	if (!item->shared.asked)
 	{
-		Datum		values[2] = {Int32GetDatum(gone->config->account_id), CStringGetTextDatum(item->json)};
+		Datum		values[2] = {Int32GetDatum(search->gone->config->account_id), CStringGetTextDatum(item->json)};
 
-		item->stays = finds(&text_stmt, values);
-		item->asked = true;
+		item->shared.shared = finds(&text_stmt, values);
+		item->shared.asked = true;
 	}
-	return !item->stays;
+	if (!item->shared.shared)
+		search->hits = lappend(search->hits, &item->shared);
 }
 
-/* Whether a text says a value that goes. */
-static Says
-says_gone(const CiGone *gone, const char *string)
+/* Whether a text says an identifier that goes; attributes are hits. */
+static bool
+says_gone(Search *search, const char *string)
 {
 	char	   *lower = NULL;
 
-	for (const CiHad *had = gone->had; had != NULL; had = had->next)
+	for (const CiHad *had = search->gone->had; had != NULL; had = had->next)
 	{
 		if (had->kind == NULL || had->stays)
 			continue;
@@ -173,7 +186,7 @@ says_gone(const CiGone *gone, const char *string)
 				const char *end = at + strlen(had->value);
 
 				if (at > string && (at[-1] == '\'' || at[-1] == '"') && *end == at[-1])
-					return SAYS_IDENTIFIER;
+					return true;
 				at++;
 			}
 			continue;
@@ -185,14 +198,14 @@ says_gone(const CiGone *gone, const char *string)
 				*c = pg_ascii_tolower((unsigned char) *c);
 		}
 		if (strstr(string, had->value) != NULL || strstr(lower, had->value) != NULL)
-			return SAYS_IDENTIFIER;
+			return true;
 	}
-	for (CiHadText *item = gone->texts; item != NULL; item = item->next)
+	for (CiHadText *item = search->gone->texts; item != NULL; item = item->next)
 	{
-		if (strstr(string, item->text) != NULL && text_goes(gone, item))
-			return SAYS_ATTRIBUTE;
+		if (!item->shared.shared && strstr(string, item->text) != NULL)
+			hit_text(search, item);
 	}
-	return SAYS_NOTHING;
+	return false;
 }
 
 /* The last digits of a text; false where it has others than ASCII's, perhaps. */
@@ -238,10 +251,12 @@ value_goes(const CiGone *gone, const char *kind, const char *value)
 	return had != NULL && !had->stays;
 }
 
-/* Whether a member of a request gives a value that goes, however it is spelt. */
-static Says
-gives_gone(const CiGone *gone, const char *name, const char *string)
+/* Whether a member of a request gives an identifier that goes, however it is spelt. */
+static bool
+gives_gone(Search *search, const char *name, const char *string)
 {
+	const CiGone *gone = search->gone;
+
 	for (int i = 0; i < gone->config->nkinds && strlen(string) <= CI_MAX_KEY; i++)
 	{
 		const CiKind *kind = &gone->config->kinds[i];
@@ -251,7 +266,7 @@ gives_gone(const CiGone *gone, const char *name, const char *string)
 		if (!kind->identifying)
 		{
 			if (strcmp(name, "key") == 0 && value_goes(gone, kind->name, string))
-				return SAYS_IDENTIFIER;
+				return true;
 			continue;
 		}
 		/* An address or a number is one wherever it stands. */
@@ -260,14 +275,14 @@ gives_gone(const CiGone *gone, const char *name, const char *string)
 			continue;
 		if (ci_normalize_identifier(gone->config, kind, string, &normalized, &error) &&
 			value_goes(gone, kind->name, normalized.value))
-			return SAYS_IDENTIFIER;
+			return true;
 	}
-	return says_gone(gone, string);
+	return says_gone(search, string);
 }
 
-/* Whether one of the attributes of a request goes. */
-static bool
-gives_attribute(const CiGone *gone, Jsonb *request)
+/* Finds the attributes of a request that may go. */
+static void
+find_attributes(Search *search, Jsonb *request)
 {
 	JsonbValue	attributes;
 	JsonbIterator *iterator;
@@ -278,7 +293,7 @@ gives_attribute(const CiGone *gone, Jsonb *request)
 	if (!JB_ROOT_IS_OBJECT(request) ||
 		getKeyJsonValueFromContainer(&request->root, "attributes", strlen("attributes"), &attributes) == NULL ||
 		attributes.type != jbvBinary || !JsonContainerIsObject(attributes.val.binary.data))
-		return false;
+		return;
 	iterator = JsonbIteratorInit(attributes.val.binary.data);
 	(void) JsonbIteratorNext(&iterator, &value, true);
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_END_OBJECT)
@@ -293,11 +308,10 @@ gives_attribute(const CiGone *gone, Jsonb *request)
 		/* What is said by anybody is nobody's. */
 		if (value.type == jbvBool || value.type == jbvNull)
 			continue;
-		had = ci_find_had(gone, true, name, ci_canonical_json(JsonbValueToJsonb(&value)));
-		if (had != NULL && attribute_goes(gone, had))
-			return true;
+		had = ci_find_had(search->gone, true, name, ci_canonical_json(JsonbValueToJsonb(&value)));
+		if (had != NULL && !had->shared.shared)
+			hit_attribute(search, had);
 	}
-	return false;
 }
 
 /* The texts and numbers of a request, one after the other, or NULL; name is of those at the top. */
@@ -324,25 +338,25 @@ next_text(JsonbIterator **iterator, int *depth, char **name)
 	return NULL;
 }
 
-/* Whether a request means a contact that is there. */
-static bool
-means_somebody(const CiGone *gone, Jsonb *request)
+/*
+ * The identifiers and keys that a request gives well formed, and the contact
+ * that it names.
+ */
+static void
+read_identifiers(const CiGone *gone, Jsonb *request, CiColumn *kinds, CiColumn *texts, int64 *contact_id)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&request->root);
-	Datum		values[4] = {Int32GetDatum(gone->config->account_id)};
-	int64		contact_id = 0;
 	char	   *name = "";
 	char	   *string;
 	int			depth = 0;
-	CiColumn	kinds;
-	CiColumn	texts;
 
-	ci_column_init(&kinds, TEXTOID);
-	ci_column_init(&texts, TEXTOID);
+	ci_column_init(kinds, TEXTOID);
+	ci_column_init(texts, TEXTOID);
+	*contact_id = 0;
 	while ((string = next_text(&iterator, &depth, &name)) != NULL)
 	{
 		if (depth == 1 && strcmp(name, "contact_id") == 0)
-			contact_id = strtoi64(string, NULL, 10);
+			*contact_id = strtoi64(string, NULL, 10);
 		for (int i = 0; depth == 1 && i < gone->config->nkinds; i++)
 		{
 			const CiKind *kind = &gone->config->kinds[i];
@@ -352,41 +366,102 @@ means_somebody(const CiGone *gone, Jsonb *request)
 			if (strcmp(name, kind->identifying ? kind->name : "key") != 0 ||
 				!ci_normalize_identifier(gone->config, kind, string, &normalized, &error))
 				continue;
-			ci_column_add_text(&kinds, kind->name);
-			ci_column_add_text(&texts, normalized.value);
+			ci_column_add_text(kinds, kind->name);
+			ci_column_add_text(texts, normalized.value);
 		}
 	}
+}
+
+/* Whether a request means a contact that is there. */
+static bool
+means_somebody(const CiGone *gone, Jsonb *request)
+{
+	Datum		values[4] = {Int32GetDatum(gone->config->account_id)};
+	CiColumn	kinds;
+	CiColumn	texts;
+	int64		contact_id;
+
+	read_identifiers(gone, request, &kinds, &texts, &contact_id);
 	values[1] = ci_column_array(&kinds);
 	values[2] = ci_column_array(&texts);
 	values[3] = Int64GetDatum(contact_id);
 	return finds(&somebody_stmt, values);
 }
 
-/* Whether a rejected request is about an erased contact. */
+/* Notes a request for each hit, and whether several people are said to have that. */
+static void
+note_candidate(Search *search, int64 id, Jsonb *request)
+{
+	CiColumn	kinds;
+	CiColumn	texts;
+	int64		contact_id;
+	StringInfoData about;
+	ListCell   *cell;
+	MemoryContext outer;
+	Jsonb	   *copy = NULL;
+
+	read_identifiers(search->gone, request, &kinds, &texts, &contact_id);
+	initStringInfo(&about);
+	if (contact_id != 0)
+		appendStringInfo(&about, INT64_FORMAT, contact_id);
+	for (Size at = 0; at < texts.used; at = INTALIGN(at))
+	{
+		const text *item = (const text *) (texts.texts + at);
+
+		appendStringInfoChar(&about, '\001');
+		appendBinaryStringInfo(&about, VARDATA(item), VARSIZE(item) - VARHDRSZ);
+		at += VARSIZE(item);
+	}
+	outer = MemoryContextSwitchTo(search->context);
+	foreach(cell, search->hits)
+	{
+		CiShared   *shared = lfirst(cell);
+		Candidate  *candidate;
+
+		if (about.len > 0 && shared->about == NULL)
+			shared->about = pstrdup(about.data);
+		else if (about.len > 0 && strcmp(shared->about, about.data) != 0)
+			shared->shared = true;
+		if (shared->shared)
+			continue;
+		if (copy == NULL)
+		{
+			copy = palloc(VARSIZE(request));
+			memcpy(copy, request, VARSIZE(request));
+		}
+		candidate = palloc(sizeof(Candidate));
+		candidate->id = id;
+		candidate->shared = shared;
+		candidate->request = copy;
+		search->candidates = lappend(search->candidates, candidate);
+	}
+	MemoryContextSwitchTo(outer);
+}
+
+/* Whether a rejected request gives an identifier of an erased contact, or names it. */
 static bool
-request_gives_gone(const CiGone *gone, Jsonb *request)
+request_gives_gone(Search *search, Jsonb *request)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&request->root);
 	char	   *name = "";
 	char	   *string;
 	int			depth = 0;
-	Says		says = SAYS_NOTHING;
 
-	while (says != SAYS_IDENTIFIER && (string = next_text(&iterator, &depth, &name)) != NULL)
+	while ((string = next_text(&iterator, &depth, &name)) != NULL)
 	{
 		if (depth == 1 && strcmp(name, "contact_id") == 0)
 		{
-			for (int i = 0; i < gone->nids; i++)
+			for (int i = 0; i < search->gone->nids; i++)
 			{
-				if (strcmp(string, psprintf(INT64_FORMAT, gone->ids[i])) == 0)
+				if (strcmp(string, psprintf(INT64_FORMAT, search->gone->ids[i])) == 0)
 					return true;
 			}
 		}
-		else
-			says = Max(says, gives_gone(gone, depth == 1 ? name : "", string));
+		else if (gives_gone(search, depth == 1 ? name : "", string))
+			return true;
 	}
-	return says == SAYS_IDENTIFIER ||
-		((says == SAYS_ATTRIBUTE || gives_attribute(gone, request)) && !means_somebody(gone, request));
+	find_attributes(search, request);
+	return false;
 }
 
 /* Empties the rejected requests that give an erased value or name the contact. */
@@ -396,8 +471,13 @@ empty_rejected(const CiGone *gone)
 	Datum		values[2] = {Int32GetDatum(gone->config->account_id)};
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity rejected",
 												  ALLOCSET_DEFAULT_SIZES);
+	Search		search = {
+		.gone = gone,
+		.context = CurrentMemoryContext
+	};
 	int64		last = PG_INT64_MIN;
 	uint64		count;
+	ListCell   *cell;
 	CiColumn	ids;
 
 	ci_column_init(&ids, INT8OID);
@@ -411,11 +491,16 @@ empty_rejected(const CiGone *gone)
 		for (uint64 i = 0; i < count; i++)
 		{
 			MemoryContext caller = MemoryContextSwitchTo(context);
+			Jsonb	   *request;
 			bool		gives;
 
 			SPI_tuptable = rows;
 			last = ci_get_int64(rows->vals[i], 1);
-			gives = request_gives_gone(gone, ci_get_jsonb(rows->vals[i], 2));
+			request = ci_get_jsonb(rows->vals[i], 2);
+			search.hits = NIL;
+			gives = request_gives_gone(&search, request);
+			if (!gives && search.hits != NIL)
+				note_candidate(&search, last, request);
 			MemoryContextSwitchTo(caller);
 			MemoryContextReset(context);
 			if (gives)
@@ -424,6 +509,13 @@ empty_rejected(const CiGone *gone)
 		SPI_freetuptable(rows);
 	} while (count == REJECTED_ROWS);
 	MemoryContextDelete(context);
+	foreach(cell, search.candidates)
+	{
+		const Candidate *candidate = lfirst(cell);
+
+		if (!candidate->shared->shared && !means_somebody(gone, candidate->request))
+			ci_column_add_int64(&ids, candidate->id);
+	}
 	if (ids.count == 0)
 		return;
 	values[1] = ci_column_array(&ids);
@@ -437,6 +529,10 @@ empty_jobs(const CiGone *gone)
 	Datum		values[4] = {Int32GetDatum(gone->config->account_id)};
 	uint64		count = ci_run(&jobs_stmt, values, NULL, true);
 	SPITupleTable *rows = SPI_tuptable;
+	Search		search = {
+		.gone = gone,
+		.context = CurrentMemoryContext
+	};
 
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -446,8 +542,10 @@ empty_jobs(const CiGone *gone)
 
 		SPI_tuptable = rows;
 		error = ci_get_optional_text(rows->vals[i], 3);
-		query_says = says_gone(gone, ci_get_text(rows->vals[i], 2)) != SAYS_NOTHING;
-		error_says = error != NULL && says_gone(gone, error) != SAYS_NOTHING;
+		search.hits = NIL;
+		query_says = says_gone(&search, ci_get_text(rows->vals[i], 2)) || search.hits != NIL;
+		search.hits = NIL;
+		error_says = error != NULL && (says_gone(&search, error) || search.hits != NIL);
 		if (!query_says && !error_says)
 			continue;
 		values[1] = Int64GetDatum(ci_get_int64(rows->vals[i], 1));

@@ -377,7 +377,11 @@ SELECT contact_identity.attach('app.orders', 'conversations', email => 'mail', a
 SELECT contact_identity.follow('app.tickets', 'contact_id', account_id => 1) \g /dev/null
 SELECT setseed(:seed / 32768.0) \g /dev/null
 CALL play(:groups, :calls);
--- What a rejected request says about somebody else is his.
+-- What rejected requests say about several people, or one about somebody who is
+-- there, is not hers alone.
+DELETE FROM gone g
+WHERE (SELECT count(DISTINCT r.request - '{source,via,occurred_at,verified,attributes}'::text[]) FROM contact_identity.rejected r
+       WHERE strpos(lower(r.request ->> 'attributes'), g.needle) > 0) > 1;
 DELETE FROM gone g USING contact_identity.rejected r
 WHERE strpos(lower(r.request ->> 'attributes'), g.needle) > 0
   AND EXISTS (SELECT FROM contact_identity.identifier i CROSS JOIN needle n
