@@ -152,13 +152,16 @@ static CiStatement suppress_stmt = {
 
 static CiStatement suppressed_stmt = {
 	.sql = "SELECT u.place, u.kind FROM (SELECT pg_catalog.unnest($2) AS kind, pg_catalog.unnest($3) AS hash,"
-	" pg_catalog.unnest($4) AS place LIMIT pg_catalog.cardinality($2)) AS u CROSS JOIN LATERAL"
+	" pg_catalog.unnest($4) AS place, pg_catalog.unnest($5) AS value LIMIT pg_catalog.cardinality($2)) AS u"
+	" CROSS JOIN LATERAL"
 	" (SELECT 1 FROM contact_identity.suppressed s WHERE s.account_id OPERATOR(pg_catalog.=) $1"
 	" AND s.kind OPERATOR(pg_catalog.=) u.kind AND s.hash OPERATOR(pg_catalog.=) pg_catalog.decode(u.hash, 'hex')"
-	" OFFSET 0) AS r ORDER BY u.place",
+	" OFFSET 0) AS r WHERE NOT EXISTS (SELECT FROM contact_identity.identifier i"
+	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
+	" AND i.value OPERATOR(pg_catalog.=) u.value AND NOT i.parked) ORDER BY u.place",
 	.expected = SPI_OK_SELECT,
-	.nargs = 4,
-	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
+	.nargs = 5,
+	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID}
 };
 
 /* ---- What is not to come back ---- */
@@ -188,14 +191,17 @@ hash_value(const CiConfig *config, const char *kind, const char *value)
  * The settings are asked for anew: a call that waited for an erase has those
  * from before it.  As the value was its contact's, whoever is to give it to
  * another has waited, or finds it free in a snapshot that has the hash, too.
+ * One that an agent has promoted since, because it had been given about another
+ * contact before, is that one's as long as he holds it.
  */
 void
 ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count)
 {
-	Datum		values[4] = {Int32GetDatum(config->account_id)};
+	Datum		values[5] = {Int32GetDatum(config->account_id)};
 	CiColumn	kinds;
 	CiColumn	hashes;
 	CiColumn	places;
+	CiColumn	given;
 	uint64		found;
 
 	for (int i = 0; i < count; i++)
@@ -208,6 +214,7 @@ ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count)
 	ci_column_init(&kinds, TEXTOID);
 	ci_column_init(&hashes, TEXTOID);
 	ci_column_init(&places, INT8OID);
+	ci_column_init(&given, TEXTOID);
 	for (int i = 0; i < count; i++)
 	{
 		const CiRequest *request = &requests[i];
@@ -217,10 +224,12 @@ ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count)
 		for (int j = request->key == NULL ? 0 : -1; j < request->ngiven; j++)
 		{
 			const char *kind = j < 0 ? request->key_kind->name : request->given[j].kind->name;
+			const char *value = j < 0 ? request->key : request->given[j].value;
 
 			ci_column_add_text(&kinds, kind);
-			ci_column_add_text(&hashes, hash_value(config, kind, j < 0 ? request->key : request->given[j].value));
+			ci_column_add_text(&hashes, hash_value(config, kind, value));
 			ci_column_add_int64(&places, i);
+			ci_column_add_text(&given, value);
 		}
 	}
 	if (kinds.count == 0)
@@ -228,6 +237,7 @@ ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count)
 	values[1] = ci_column_array(&kinds);
 	values[2] = ci_column_array(&hashes);
 	values[3] = ci_column_array(&places);
+	values[4] = ci_column_array(&given);
 	found = ci_run(&suppressed_stmt, values, NULL, true);
 	for (uint64 i = 0; i < found; i++)
 	{

@@ -2,7 +2,7 @@
 BEGIN;
 \ir words.psql
 \ir counts.psql
-SELECT plan(86);
+SELECT plan(92);
 
 -- All rows of all tables as text, each with its table's name.
 CREATE FUNCTION pg_temp.dump() RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -214,6 +214,22 @@ SELECT results_eq(format('SELECT request = %L FROM rejected WHERE rejected_id > 
     '[10.6] requests that give an attribute of hers are emptied; not what others have too, or what is said of others');
 SELECT results_eq('SELECT query FROM jobs ORDER BY job DESC LIMIT 1', $$VALUES ('')$$, '[10.6] and queries with one');
 
+
+------------------------------------------- suppressed, and given about another before
+CALL given('pia', identify('shop', ext_id => 'piaext', phone => '+442071237777'));
+CALL given('quy', identify('conversations', 'quychat', email => 'quy@example.org'));
+CALL done(identify('conversations', 'quychat', phone => '+442071237777'));
+CALL done(erase(id('pia'), suppress => true));
+SELECT throws_ok($$SELECT identify('conversations', 'quychat', phone => '+442071237777')$$, '22023',
+    'phone was erased and is not to be stored again', '[10.6] a suppressed value is refused from whomever');
+SELECT is(promote(open_conflict('quy', 'phone'), 'Eve', true), true, '[10.6] what was given about another is that contact''s: it can be promoted');
+SELECT is(holds('quy'), 'email quy@example.org, phone +442071237777, visitor quychat', '[10.6] and is stored');
+SELECT is(said(identify('conversations', 'quychat', phone => '+442071237777'), 'quy'), 'unchanged quy',
+    '[10.6] who holds it gives it as any other value');
+CALL done(identify('push', 'quypush', email => 'quy@example.org', phone => '+442071238888'));
+SELECT throws_ok($$SELECT identify('conversations', 'quychat', phone => '+442071237777')$$, '22023',
+    'phone was erased and is not to be stored again', '[10.6] until he does not any more');
+SELECT is_empty('SELECT * FROM check_integrity()', '[9] nothing breaks the rules');
 
 -- Deleted from the listing.
 DELETE FROM contacts WHERE email = 'ann.new@example.org';
