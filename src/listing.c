@@ -266,7 +266,10 @@ ci_write_contacts(PG_FUNCTION_ARGS)
 		raw.contact_id = DatumGetInt64(get_column(old, desc, "contact_id", INT8OID, &isnull));
 	}
 	if (new == NULL)
+	{
 		raw.op = CI_OP_ERASE;
+		raw.only_contact = true;
+	}
 	else if (!read_row(desc, old, new, &raw))
 	{
 		ci_end_call(&call);
@@ -279,7 +282,7 @@ ci_write_contacts(PG_FUNCTION_ARGS)
 	if (request.error.code != CI_OK)
 		ci_report_error(&request.error);
 	warn_ignored(&result);
-	row = new == NULL ? old : stored_row(&call, desc, result.contact->id, new);
+	row = result.contact == NULL ? NULL : new == NULL ? old : stored_row(&call, desc, result.contact->id, new);
 	ci_end_call(&call);
 	MemoryContextDelete(call.context);
 	return PointerGetDatum(row);

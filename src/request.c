@@ -319,6 +319,7 @@ ci_prepare_request(const CiConfig *config, const CiRawRequest *raw, CiRequest *r
 				read_list(config, raw, request);
 			break;
 		case CI_OP_ERASE:
+			request->only_contact = raw->only_contact;
 			read_contact_id(request, raw->has_contact_id, raw->contact_id,
 							"contact_id", &request->contact_id);
 			break;

@@ -2001,6 +2001,15 @@ ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
 	request->offenders = NULL;
 	request->noffenders = 0;
 
+	/* As a row that was deleted after the statement had seen it. */
+	if (request->only_contact && request->contact_id != 0)
+	{
+		const CiContact *contact = ci_world_contact(world, request->contact_id);
+
+		if (contact == NULL || contact->state == CI_MERGED || contact->state == CI_ERASED)
+			return;
+	}
+
 	switch (request->op)
 	{
 		case CI_OP_IDENTIFY:

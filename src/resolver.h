@@ -484,8 +484,9 @@ struct CiRequest
 	bool		verified;
 	CiTime		occurred_at;	/* CI_NO_TIME: not given */
 	const char *actor;			/* the agent, too */
-	bool		only_contact;	/* it means contact_id, or a new one; a value
-								 * of anybody else is refused */
+	bool		only_contact;	/* it means contact_id itself and no survivor,
+								 * or a new one; a value of anybody else is
+								 * refused */
 	const CiKind **removed;		/* whose primaries it takes away */
 	int			nremoved;
 

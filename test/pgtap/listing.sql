@@ -1,6 +1,6 @@
 -- Writing to the view contacts: a row is a request of source api.
 BEGIN;
-SELECT plan(45);
+SELECT plan(53);
 SET search_path = contact_identity, public;
 
 -- INSERT
@@ -82,6 +82,33 @@ SELECT is((SELECT state || ' ' || reachable::text FROM contacts WHERE contact_id
 SELECT throws_ok(format('SELECT identify(''api'', contact_id => %s, email => ''late@example.org'')',
                         (SELECT min(contact_id) FROM history WHERE event = 'erased')), 'P0002', NULL,
                  '[3.1] an erased contact cannot be named any more');
+
+-- A contact that ends after the statement has seen its row: here by the statement
+-- itself, else by another session.
+SELECT identify('api', ext_id => 'stays', email => 'stays@example.org', attributes => '{"city": "Rome"}');
+SELECT identify('api', ext_id => 'ends', email => 'ends@example.org');
+CREATE FUNCTION pg_temp.end_it(contact bigint) RETURNS boolean LANGUAGE sql VOLATILE COST 1000000 AS
+$$ SELECT (contact_identity.merge(f, contact, 'Eve')).outcome = 'merged' FROM contact_identity.find('ext_id', 'stays') f $$;
+PREPARE sixth AS DELETE FROM contacts WHERE email = 'ends@example.org' AND pg_temp.end_it(contact_id) RETURNING contact_id;
+SELECT is_empty('sixth', '[6.3] DELETE passes over a contact that was merged meanwhile');
+SELECT is((SELECT email || ' ' || (attributes ->> 'city') FROM contacts WHERE ext_id = 'stays'), 'stays@example.org Rome',
+          '[6.3] its survivor is not deleted');
+SELECT unmerge(merged_id, 'Eve') FROM merges ORDER BY merge_id DESC LIMIT 1;
+PREPARE seventh AS UPDATE contacts SET email = NULL, attributes = '{"city": "Oslo"}'
+    WHERE email = 'ends@example.org' AND pg_temp.end_it(contact_id) RETURNING contact_id;
+SELECT is_empty('seventh', '[6.3] UPDATE, too');
+SELECT is((SELECT email || ' ' || (attributes ->> 'city') FROM contacts WHERE ext_id = 'stays'), 'stays@example.org Rome',
+          '[6.3] and its survivor keeps what it has');
+CREATE FUNCTION pg_temp.erase_it(contact bigint) RETURNS boolean LANGUAGE sql VOLATILE COST 1000000 AS
+$$ SELECT contact_identity.erase(contact) $$;
+SELECT identify('api', ext_id => 'goes'), identify('api', ext_id => 'goes too');
+PREPARE eighth AS DELETE FROM contacts WHERE ext_id = 'goes' AND pg_temp.erase_it(contact_id) RETURNING contact_id;
+SELECT is_empty('eighth', '[10.6] nor is one deleted that was erased meanwhile');
+PREPARE ninth AS UPDATE contacts SET email = 'goes@example.org' WHERE ext_id = 'goes too' AND pg_temp.erase_it(contact_id) RETURNING contact_id;
+SELECT is_empty('ninth', '[10.6] or updated');
+SELECT is_empty($$SELECT find('email', 'goes@example.org')$$, '[10.6] and nothing is stored');
+SELECT lives_ok(format('SELECT erase(%s)', merged_id), '[6.3] erase() follows it to its survivor')
+FROM merges WHERE undone_at IS NULL ORDER BY merge_id DESC LIMIT 1;
 SELECT is_empty('SELECT * FROM check_integrity()', '[9.4] all is well');
 SELECT * FROM finish();
 ROLLBACK;
