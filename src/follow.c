@@ -94,6 +94,8 @@ typedef struct Followed
 								 * can violate beside another */
 	List	   *constraints;	/* deferrable ones, as SQL takes them ... */
 	List	   *deferred;		/* ... and those of them that are at first */
+	bool		sees_latest;	/* rows, too, that are newer than the
+								 * transaction's snapshot */
 } Followed;
 
 /* One step of a contact's way to its survivor. */
@@ -644,9 +646,18 @@ run_as_owner(Followed *followed, const char *sql, int nargs, Oid *types, Datum *
 	SPITupleTable *table;
 
 	begin_guise(followed, &guise);
-	result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
+	if (followed->sees_latest && IsolationUsesXactSnapshot())
+	{
+		SPIPlanPtr	plan = SPI_prepare(sql, nargs, types);
+
+		/* as foreign keys see the rows */
+		result = plan == NULL ? SPI_result :
+			SPI_execute_snapshot(plan, values, NULL, GetLatestSnapshot(), InvalidSnapshot, false, true, 0);
+	}
+	else
+		result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
 	if (result != expected)
-		elog(ERROR, "SPI_execute_with_args returned %s for: %s", SPI_result_code_string(result), sql);
+		elog(ERROR, "running it returned %s: %s", SPI_result_code_string(result), sql);
 	count = SPI_processed;
 	table = SPI_tuptable;
 	MemoryContextSwitchTo(context);
@@ -1252,7 +1263,10 @@ ci_repoint_followed(PG_FUNCTION_ARGS)
 
 /* ---- whom the application names ---- */
 
-/* Adds those of some contacts that a column names; its table is open. */
+/*
+ * Adds those of some contacts that a column names; its table is open.  Rows count
+ * that are newer than the transaction's snapshot: nobody may lose his contact.
+ */
 static void
 find_named(Followed *followed, Datum ids, CiColumn *named)
 {
@@ -1260,8 +1274,10 @@ find_named(Followed *followed, Datum ids, CiColumn *named)
 	char	   *sql = psprintf("SELECT DISTINCT u.id FROM pg_catalog.unnest($1) AS u (id) WHERE EXISTS"
 							   " (SELECT FROM %s AS t WHERE t.%s OPERATOR(pg_catalog.=) u.id)",
 							   from_table(followed->relation), quote_identifier(followed->column));
-	uint64		count = run_as_owner(followed, sql, 1, &type, &ids, SPI_OK_SELECT);
+	uint64		count;
 
+	followed->sees_latest = true;
+	count = run_as_owner(followed, sql, 1, &type, &ids, SPI_OK_SELECT);
 	for (uint64 i = 0; i < count; i++)
 		ci_column_add_int64(named, ci_get_int64(SPI_tuptable->vals[i], 1));
 	SPI_freetuptable(SPI_tuptable);
