@@ -260,6 +260,121 @@ SELECT * FROM contact_identity.contact_panel(:browser);
 ROLLBACK;
 
 RESET SESSION AUTHORIZATION;
+CREATE SCHEMA try AUTHORIZATION regress_contact_identity_owner;
+GRANT USAGE ON SCHEMA try TO PUBLIC;
+SET SESSION AUTHORIZATION regress_contact_identity_owner;
+-- what explains, undoes and forgets (RULES 10): a call of each, with its arguments by name
+SELECT contact_id AS ann FROM contact_identity.identify('conversations', 'visitor a', email => 'ann@example.org', phone => '+442071234567') \gset
+SELECT contact_id AS bob FROM contact_identity.identify('shop', ext_id => 'bobs number', email => 'bob@example.org') \gset
+SELECT contact_id AS cat FROM contact_identity.identify('shop', ext_id => 'cats number', attributes => '{"note": "cats secret"}') \gset
+SELECT outcome FROM contact_identity.merge(:bob, :cat, 'Eve');
+CREATE TABLE try.app_orders (no integer PRIMARY KEY, contact_id bigint);
+CREATE TEMP TABLE argument AS
+SELECT * FROM (VALUES ('source', '''shop'''), ('email', '''bob@example.org'''), ('ext_id', '''bobs number'''),
+    ('attributes', '''{"note": "bobs secret"}'''), ('contact_id', :'ann'), ('survivor', :'ann'), ('loser', :'bob'), ('a', :'ann'), ('b', :'bob'),
+    ('agent', '''Eve'''), ('kind', '''email'''), ('value', '''bob@example.org'''), ('as_of', '''infinity'''), ('older_than', '''0'''),
+    ('table', '''try.app_orders'''), ('column', '''contact_id'''), ('contact_ids', format('ARRAY[%s::bigint]', :'ann')),
+    ('account_id', '1'), ('verified', 'false'), ('suppress', 'true'), ('lifted', 'true'), ('newer_wins', 'true'), ('batch_size', '10')) a (name, value);
+CREATE TEMP TABLE call AS
+SELECT p.oid, p.proname::text AS name, p.prokind,
+       (SELECT jsonb_object_agg(a.name, CASE WHEN p.proname = 'unmerge' AND a.name = 'loser' THEN :'cat' ELSE a.value END)
+        FROM unnest(p.proargnames) WITH ORDINALITY u (name, n) JOIN argument a USING (name)
+        WHERE coalesce(p.proargmodes[u.n], 'i') = 'i') AS args
+FROM pg_proc p
+WHERE p.pronamespace = 'contact_identity'::regnamespace
+  AND p.proname = ANY ('{preview_identify,preview_merge,unmerge,set_distinct,contact_as_of,owner_as_of,timeline,graph,erase,purge_anonymous,follow,unfollow,repoint_followed,unfollowed_references,named_contacts}');
+SELECT name, (SELECT string_agg(k, ' ' ORDER BY k) FROM jsonb_object_keys(args) k) AS arguments FROM call ORDER BY name;
+GRANT SELECT ON call TO PUBLIC;
+-- how a call ends, with some of its arguments null, and whether its error says
+-- what is personal; it leaves nothing
+CREATE FUNCTION try.tried(tried_name text, without text[] DEFAULT '{}') RETURNS text LANGUAGE plpgsql AS
+$$
+DECLARE
+    item record;
+    statement text;
+    shown text;
+    part text;
+BEGIN
+    SELECT CASE c.prokind WHEN 'p' THEN 'CALL contact_identity.' ELSE 'SELECT * FROM contact_identity.' END || c.name || '('
+           || (SELECT string_agg(format('%I => %s', e.key, CASE WHEN e.key = ANY (without) THEN 'NULL' ELSE e.value END), ', ')
+               FROM jsonb_each_text(c.args) e) || CASE c.prokind WHEN 'p' THEN ', purged => NULL)' ELSE ')' END
+    INTO statement
+    FROM call c WHERE c.name = tried_name;
+    BEGIN
+        EXECUTE statement;
+        RAISE SQLSTATE 'TRIED';
+    EXCEPTION WHEN SQLSTATE 'TRIED' THEN
+        RETURN 'answers';
+    WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS shown = MESSAGE_TEXT;
+        GET STACKED DIAGNOSTICS part = PG_EXCEPTION_DETAIL;
+        shown := shown || part;
+        GET STACKED DIAGNOSTICS part = PG_EXCEPTION_HINT;
+        shown := shown || part;
+        RETURN SQLSTATE || CASE WHEN shown ~* 'bob@|ann@|secret|2071234567|number' THEN ' and says what is personal' ELSE '' END;
+    END;
+END
+$$;
+-- the owner of it all, who is no superuser
+SELECT answer, string_agg(name, ' ' ORDER BY name) AS calls FROM (SELECT name, try.tried(name) AS answer FROM call) c GROUP BY 1 ORDER BY 1;
+-- a role that may use the schema, and no more
+SET SESSION AUTHORIZATION regress_contact_identity_nobody;
+SELECT answer, count(*) FROM (SELECT try.tried(name) AS answer FROM call) c GROUP BY 1;
+-- one that may execute one of them at a time: follow is for the owner of the table
+RESET SESSION AUTHORIZATION;
+CREATE TEMP TABLE answered (granted text, name text, answer text);
+GRANT ALL ON answered TO PUBLIC;
+DO $$
+DECLARE
+    item record;
+BEGIN
+    FOR item IN SELECT c.oid::regprocedure AS routine, c.name FROM call c LOOP
+        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO regress_contact_identity_app', item.routine);
+        SET LOCAL ROLE regress_contact_identity_app;
+        INSERT INTO answered SELECT item.name, c.name, try.tried(c.name) FROM call c;
+        RESET ROLE;
+        EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM regress_contact_identity_app', item.routine);
+    END LOOP;
+END
+$$;
+SELECT answer, string_agg(name, ' ' ORDER BY name) AS calls FROM answered WHERE granted = name GROUP BY 1 ORDER BY 1;
+SELECT answer, count(*) FROM answered WHERE granted <> name GROUP BY answer;
+DROP TABLE answered;
+-- each argument in its turn null, and all of them
+SET SESSION AUTHORIZATION regress_contact_identity_owner;
+SELECT answer, string_agg(format('%s(%s)', name, argument), ' ' ORDER BY name, argument) AS calls
+FROM (SELECT c.name, e.key AS argument, try.tried(c.name, ARRAY[e.key]) AS answer FROM call c CROSS JOIN jsonb_each_text(c.args) e) a
+GROUP BY answer ORDER BY answer;
+SELECT answer, string_agg(name, ' ' ORDER BY name) AS calls
+FROM (SELECT c.name, try.tried(c.name, ARRAY(SELECT jsonb_object_keys(c.args))) AS answer FROM call c) a GROUP BY answer ORDER BY answer;
+-- one of the tables dropped: a call that needs it says so, or that setup() is to be run
+CREATE FUNCTION try.dropped() RETURNS TABLE (relation text, answer text, calls text) LANGUAGE plpgsql AS
+$$
+DECLARE
+    item text;
+BEGIN
+    FOR item IN SELECT relname FROM pg_class WHERE relnamespace = 'contact_identity'::regnamespace AND relkind = 'r' ORDER BY relname LOOP
+        BEGIN
+            EXECUTE format('DROP TABLE contact_identity.%I CASCADE', item);
+            SELECT array_agg(ARRAY[c.name, try.tried(c.name)] ORDER BY c.name)::text INTO STRICT calls FROM call c;
+            RAISE SQLSTATE 'TRIED';
+        EXCEPTION WHEN SQLSTATE 'TRIED' THEN
+            NULL;
+        END;
+        RETURN QUERY SELECT item, t.a[i][2], string_agg(t.a[i][1], ' ' ORDER BY t.a[i][1])
+                     FROM (SELECT calls::text[] AS a) t, generate_subscripts(t.a, 1) i GROUP BY 1, 2;
+    END LOOP;
+END
+$$;
+SET client_min_messages = error;
+SELECT count(*) > 20 AS tried FROM try.dropped();
+SELECT * FROM try.dropped() WHERE answer NOT IN ('answers', '42P01', '55000');
+RESET client_min_messages;
+DROP FUNCTION try.dropped, try.tried;
+DROP TABLE call, argument;
+DROP TABLE try.app_orders;
+
+RESET SESSION AUTHORIZATION;
 \c :home
 DROP DATABASE regress_contact_identity_rights;
 DROP ROLE regress_contact_identity_owner, regress_contact_identity_app, regress_contact_identity_nobody;

@@ -178,6 +178,31 @@ INSERT INTO app.customers VALUES (3, 'dee@example.org', 'Dee'), (4, 'malformed',
 UPDATE app.customers SET name = 'Deedee';
 SELECT contact_identity.detach('app.customers');
 
+-- what explains, undoes and forgets
+SET contact_identity.account_id = 1;
+CREATE TABLE app.orders (no integer PRIMARY KEY, contact_id bigint);
+INSERT INTO app.orders VALUES (1, 2), (2, 3);
+SELECT contact_identity.follow('app.orders', 'contact_id');
+SELECT contact_identity.repoint_followed();
+SELECT * FROM contact_identity.unfollowed_references();
+SELECT contact_identity.named_contacts('{2,3,4}');
+SELECT pg_catalog.count(*) FROM contact_identity.preview_identify('api', email => 'anna@example.org', attributes => '{"city": "Rome"}');
+SELECT contact_id AS gus FROM contact_identity.identify('api', ext_id => 'gus', attributes => '{"note": "to be forgotten"}') \gset
+SELECT pg_catalog.count(*) FROM contact_identity.preview_merge(1, :gus, 'agent');
+SELECT outcome FROM contact_identity.merge(1, :gus, 'agent');
+SELECT outcome FROM contact_identity.unmerge(:gus, 'agent');
+SELECT contact_identity.set_distinct(1, :gus, 'agent');
+SELECT contact_identity.set_distinct(1, :gus, 'agent', lifted => true);
+INSERT INTO contact_identity.inbox (source, ext_id, attributes) VALUES ('nowhere', NULL, '{"note": "to be forgotten"}'), ('nowhere', 'gus', NULL);
+SELECT contact_identity.erase(:gus, suppress => true, actor => 'agent');
+SELECT request FROM contact_identity.rejected ORDER BY rejected_id DESC LIMIT 2;
+-- fail
+SELECT contact_identity.identify('api', ext_id => 'gus');
+DELETE FROM contact_identity.contacts WHERE contact_id OPERATOR(pg_catalog.=) 1;
+CALL contact_identity.purge_anonymous('0');
+SELECT contact_identity.unfollow('app.orders', 'contact_id');
+SELECT * FROM contact_identity.check_integrity();
+
 SELECT contact_identity.setup();
 
 \c :home
