@@ -312,9 +312,9 @@ read_declared(CiConfig *config, Datum account)
 bool
 ci_has_1_1_tables(void)
 {
-	Oid			merge = ci_table("merge", true);
+	Oid			account = ci_table("account", true);
 
-	return OidIsValid(merge) && get_attnum(merge, "undone_at") != InvalidAttrNumber &&
+	return OidIsValid(account) && get_attnum(account, "purged_at") != InvalidAttrNumber &&
 		OidIsValid(ci_table("followed_row", true));
 }
 

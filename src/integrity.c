@@ -159,15 +159,15 @@ static CiStatement checks[] = {
 	 * History [9.4], played again.  The newest event that names an identifier
 	 * says whose it is: its contact's where it is the new value, else
 	 * nobody's. A detached key whose opt-out is remembered goes with its last
-	 * contact; that it is gone is right where somebody had it since who was
-	 * erased, with all that history said of it.
+	 * contact; that it is gone is right where somebody can have had it since
+	 * who was erased, or purged, with all that history said of it.
 	 */
-	CHECK("WITH said AS (SELECT DISTINCT ON (account_id, kind, value) account_id, kind, value, contact_id, held, detail"
+	CHECK("WITH said AS (SELECT DISTINCT ON (account_id, kind, value) n.*"
 		  " FROM (SELECT e.account_id, e.field AS kind, (e.new_value #>> '{}') COLLATE \"C\" AS value, e.event_id,"
-		  " e.contact_id, true AS held, e.detail -> 'new' AS detail"
+		  " e.contact_id, e.written_at, true AS held, e.detail -> 'new' AS detail"
 		  " FROM contact_identity.event e WHERE " IDENTIFIER_EVENT " AND e.new_value IS NOT NULL"
 		  " UNION ALL SELECT e.account_id, e.field, (e.old_value #>> '{}') COLLATE \"C\", e.event_id,"
-		  " e.contact_id, coalesce((e.detail -> 'new' ->> 'parked')::boolean, false), e.detail -> 'new'"
+		  " e.contact_id, e.written_at, coalesce((e.detail -> 'new' ->> 'parked')::boolean, false), e.detail -> 'new'"
 		  " FROM contact_identity.event e WHERE " IDENTIFIER_EVENT " AND e.old_value IS NOT NULL"
 		  " AND e.old_value IS DISTINCT FROM e.new_value) n"
 		  " ORDER BY account_id, kind, value, event_id DESC"
@@ -179,7 +179,11 @@ static CiStatement checks[] = {
 				 " ELSE 'holds a value with other flags than history has, of kind ' END || kind")
 		  " FROM contact_identity.identifier i FULL JOIN said USING (account_id, kind, value)"
 		  " WHERE (said.held IS NOT TRUE AND i.contact_id IS NOT NULL)"
-		  " OR (said.held AND i.contact_id IS NULL AND said.detail ->> 'parked' IS NULL)"
+		  " OR (said.held AND i.contact_id IS NULL AND (said.detail ->> 'parked' IS NULL OR NOT (EXISTS (SELECT"
+		  " FROM contact_identity.event e JOIN contact_identity.contact c USING (account_id, contact_id)"
+		  " WHERE e.account_id = said.account_id AND e.field_type = 'key' AND e.field = said.kind"
+		  " AND e.event_id > said.event_id AND c.state = 'erased') OR EXISTS (SELECT FROM contact_identity.account a"
+		  " WHERE a.account_id = said.account_id AND (to_jsonb(a) ->> 'purged_at')::timestamptz >= said.written_at))))"
 		  " OR (said.held AND (i.contact_id <> coalesce((SELECT c.survivor_id FROM contact_identity.contact c"
 		  " WHERE i.parked AND c.account_id = said.account_id AND c.contact_id = said.contact_id), said.contact_id)"
 		  " OR i.is_primary <> coalesce((said.detail ->> 'primary')::boolean, false)"

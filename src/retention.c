@@ -67,6 +67,14 @@ static CiStatement push_stmt = {
 	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
+/* For check_integrity(): of whom was purged before this nothing is known. */
+static CiStatement purged_stmt = {
+	.sql = "UPDATE contact_identity.account a SET purged_at = $2 WHERE a.account_id OPERATOR(pg_catalog.=) $1",
+	.expected = SPI_OK_UPDATE,
+	.nargs = 2,
+	.argtypes = {INT4OID, TIMESTAMPTZOID}
+};
+
 #define DELETE_OF(table, column) \
 	{ \
 		.sql = "DELETE FROM contact_identity." table " t WHERE t.account_id OPERATOR(pg_catalog.=) $1" \
@@ -201,7 +209,8 @@ ci_purge_anonymous(PG_FUNCTION_ARGS)
 	int64		last = 0;
 	int64		purged = 0;
 	bool		at_end = false;
-	TimestampTz reported_at = GetCurrentTimestamp();
+	TimestampTz began_at = GetCurrentTimestamp();
+	TimestampTz reported_at = began_at;
 	TimestampTz before;
 	Interval	nothing = {0};
 	Interval	most = {0};
@@ -227,6 +236,7 @@ ci_purge_anonymous(PG_FUNCTION_ARGS)
 	while (!at_end)
 	{
 		int			nest_level = NewGUCNestLevel();
+		int64		count;
 		CiCaller	caller;
 		const CiConfig *config;
 
@@ -237,7 +247,14 @@ ci_purge_anonymous(PG_FUNCTION_ARGS)
 		SPI_connect();
 		config = ci_get_config(account_id);
 		ci_require_1_1_tables(config);
-		purged += purge_batch(config, before, batch_size, &last, &at_end);
+		count = purge_batch(config, before, batch_size, &last, &at_end);
+		if (purged == 0 && count > 0)
+		{
+			Datum		values[2] = {Int32GetDatum(config->account_id), TimestampTzGetDatum(began_at)};
+
+			ci_run(&purged_stmt, values, NULL, false);
+		}
+		purged += count;
 		SPI_finish();
 		ci_become_caller(&caller);
 		AtEOXact_GUC(true, nest_level);

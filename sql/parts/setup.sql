@@ -353,6 +353,12 @@ BEGIN
             'The key of the hashes in the table suppressed; where it is lost or changed, they match nothing (RULES 10.6).';
     END IF;
     IF NOT EXISTS (SELECT FROM pg_attribute a
+                   WHERE a.attrelid = 'contact_identity.account'::regclass AND a.attname = 'purged_at') THEN
+        ALTER TABLE contact_identity.account ADD COLUMN purged_at timestamptz;
+        COMMENT ON COLUMN contact_identity.account.purged_at IS
+            'When purge_anonymous() began that last removed anybody (RULES 10.7).';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_attribute a
                    WHERE a.attrelid = 'contact_identity.merge'::regclass AND a.attname = 'undone_at') THEN
         ALTER TABLE contact_identity.merge ADD COLUMN undone_at timestamptz, ADD COLUMN undone_by text;
         COMMENT ON COLUMN contact_identity.merge.undone_at IS 'When unmerge() undid it; null: it holds (RULES 10.3).';

@@ -1,7 +1,7 @@
 -- RULES 9: what must never be, and that check_integrity() sees it when it is.
 BEGIN;
 \ir words.psql
-SELECT plan(96);
+SELECT plan(99);
 
 -------------------------------------------------------------- a long mixed scene
 -- 1000 calls or more.
@@ -183,6 +183,18 @@ SELECT breach(format($$ UPDATE conflict SET status = 'dismissed', settled_at = n
     '[9.4] a conflict settled without history');
 SELECT breach(format($$ DELETE FROM conflict WHERE contact_id = %s AND field = 'city' $$, id('bob')), '9.4',
     '[9.4] a conflict removed');
+
+-- A detached key whose opt-out is remembered is nobody's, and its row has to be there.
+CALL given('oto', identify('push', 'otos browser', email => 'oto@example.org'));
+CALL done(unsubscribe('push', 'otos browser'));
+CALL done(logout('push', 'otos browser'));
+SELECT breach($$ DELETE FROM identifier WHERE account_id = 1 AND value = 'otos browser' $$, '9.4', '[9.4] a remembered opt-out lost');
+SELECT breach($$ UPDATE identifier SET parked = false WHERE account_id = 1 AND value = 'otos browser' $$, '9.4', '[9.4] or given back');
+SAVEPOINT s;
+CALL given('una', capture('push', 'otos browser'));
+CALL done(erase(id('una')));
+SELECT is_empty('SELECT * FROM check_integrity()', '[9.4] it is gone with whom had the key since, when that one is erased');
+ROLLBACK TO s;
 
 SELECT breach($$ UPDATE contact_count SET identified = identified + 1 WHERE part = (SELECT min(part) FROM contact_count WHERE account_id = 1) $$,
     '9.5', '[9.5] a count of identified contacts that is wrong');

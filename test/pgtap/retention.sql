@@ -2,7 +2,7 @@
 BEGIN;
 \ir words.psql
 \ir counts.psql
-SELECT plan(21);
+SELECT plan(24);
 
 CREATE TABLE public.orders (id serial PRIMARY KEY, account_id integer DEFAULT 1, contact_id bigint,
     FOREIGN KEY (account_id, contact_id) REFERENCES contact_identity.contact (account_id, contact_id));
@@ -62,5 +62,14 @@ CALL purge_anonymous('1 year') \gset
 SELECT is(:purged, 3, '[10.7] until nothing names them any more');
 SELECT is(count_error(), 'none', '[2.4] the counts are those of the rows');
 SELECT is_empty('SELECT * FROM check_integrity()', '[9] nothing breaks the rules');
+-- A remembered opt-out goes with whom had the key since.
+CALL given('opt', identify('push', 'opt push', email => 'opt@example.org'));
+CALL done(unsubscribe('push', 'opt push'));
+CALL done(logout('push', 'opt push'));
+CALL given('opt2', capture('push', 'opt push'));
+UPDATE contact SET last_seen_at = last_seen_at - interval '2 years' WHERE contact_id = id('opt2');
+SELECT lives_ok($$CALL purge_anonymous('1 year')$$, '[10.7] purged');
+SELECT is(resolve(id('opt2')), NULL, '[10.7] also one with a key that is opted out');
+SELECT is_empty('SELECT * FROM check_integrity()', '[9.4] and check_integrity() knows that nothing is known of it any more');
 SELECT * FROM finish();
 ROLLBACK;
