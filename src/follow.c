@@ -1342,6 +1342,7 @@ ci_named_contacts(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	ci_begin_call(&call, ci_account_argument(fcinfo, 1));
+	ci_require_1_1_tables(call.config);
 	ci_column_init(&named, INT8OID);
 	ci_column_init(&once, INT8OID);
 	if (!PG_ARGISNULL(0))
