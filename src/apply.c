@@ -29,26 +29,50 @@
  */
 #define CHUNK_BYTES ((Size) 16 * 1024 * 1024)
 
+/* The changes of one request are written together, if they are no more rows. */
+#define MAX_ROWS_TOGETHER 64
+
+/* What is being written, and in which statements. */
+typedef struct Apply
+{
+	CiWorld    *world;
+	CiBundle	bundle;
+	bool		counts;			/* the bundle adds to the counts */
+} Apply;
+
 /* Whether columns of rows have become large. */
 static bool
-is_chunk(const CiColumn *columns, int count)
+is_chunk(const Apply *apply, const CiColumn *columns, int count)
 {
 	Size		used = 0;
 
 	for (int i = 0; i < count; i++)
 		used += columns[i].used;
-	return used > CHUNK_BYTES;
+	return used > CHUNK_BYTES && !apply->bundle.together;
+}
+
+/*
+ * Writes rows, given as columns, or bundles them with others.  Answers the
+ * number of rows that were written, of those that were bundled all.
+ */
+static uint64
+write_rows(Apply *apply, CiStatement *stmt, const CiColumn *columns)
+{
+	Datum		scalars[2] = {
+		Int32GetDatum(apply->world->config->account_id), TimestampTzGetDatum(apply->world->clock)
+	};
+
+	return columns[0].count == 0 ? 0 : ci_write(&apply->bundle, stmt, scalars, columns);
 }
 
 /* ---- Identifiers ---- */
 
 static CiStatement claim_stmt = {
 	.sql = "INSERT INTO contact_identity.identifier (account_id, kind, value, contact_id,"
-	" is_primary, opted_in, parked, verified, given, source, updated_at)"
-	" SELECT $1, pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
-	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
-	" pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11)"
-	" ON CONFLICT (account_id, kind, value) DO NOTHING",
+	" is_primary, opted_in, parked, verified, given, source, updated_at) SELECT $1, u.* FROM "
+	CI_ROWS " ON CONFLICT (account_id, kind, value) DO NOTHING",
+	.columns = "kind, value, contact_id, is_primary, opted_in, parked, verified, given, source, "
+	"updated_at",
 	.expected = SPI_OK_INSERT,
 	.nargs = 11,
 	.argtypes = {
@@ -59,16 +83,13 @@ static CiStatement claim_stmt = {
 };
 
 static CiStatement change_identifier_stmt = {
-	.sql = "UPDATE contact_identity.identifier i SET contact_id = u.contact_id,"
-	" is_primary = u.is_primary, opted_in = u.opted_in, parked = u.parked,"
-	" verified = u.verified, given = u.given, source = u.source, updated_at = u.updated_at"
-	" FROM (SELECT pg_catalog.unnest($2) AS kind, pg_catalog.unnest($3) AS value,"
-	" pg_catalog.unnest($4) AS contact_id, pg_catalog.unnest($5) AS is_primary,"
-	" pg_catalog.unnest($6) AS opted_in, pg_catalog.unnest($7) AS parked,"
-	" pg_catalog.unnest($8) AS verified, pg_catalog.unnest($9) AS given,"
-	" pg_catalog.unnest($10) AS source, pg_catalog.unnest($11) AS updated_at LIMIT pg_catalog.cardinality($2)) AS u"
+	.sql = "UPDATE contact_identity.identifier i SET contact_id = u.contact_id, is_primary ="
+	" u.is_primary, opted_in = u.opted_in, parked = u.parked, verified = u.verified, given ="
+	" u.given, source = u.source, updated_at = u.updated_at FROM " CI_ROWS
 	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
 	" AND i.value OPERATOR(pg_catalog.=) u.value",
+	.columns = "kind, value, contact_id, is_primary, opted_in, parked, verified, given, source, "
+	"updated_at",
 	.expected = SPI_OK_UPDATE,
 	.nargs = 11,
 	.argtypes = {
@@ -79,10 +100,10 @@ static CiStatement change_identifier_stmt = {
 };
 
 static CiStatement free_identifier_stmt = {
-	.sql = "DELETE FROM contact_identity.identifier i"
-	" USING " CI_UNNEST2 " AS u (kind, value)"
+	.sql = "DELETE FROM contact_identity.identifier i USING " CI_ROWS
 	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
 	" AND i.value OPERATOR(pg_catalog.=) u.value",
+	.columns = "kind, value",
 	.expected = SPI_OK_DELETE,
 	.nargs = 3,
 	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
@@ -90,10 +111,10 @@ static CiStatement free_identifier_stmt = {
 
 /* Makes room for another primary value of the same contact and kind. */
 static CiStatement demote_stmt = {
-	.sql = "UPDATE contact_identity.identifier i SET is_primary = false"
-	" FROM " CI_UNNEST2 " AS u (kind, value)"
+	.sql = "UPDATE contact_identity.identifier i SET is_primary = false FROM " CI_ROWS
 	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
 	" AND i.value OPERATOR(pg_catalog.=) u.value",
+	.columns = "kind, value",
 	.expected = SPI_OK_UPDATE,
 	.nargs = 3,
 	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
@@ -165,21 +186,6 @@ add_passing_row(IdentifierRows *rows, const CiIdentifier *identifier, CiTime at)
 	ci_column_add_text(&rows->given, NULL);
 	ci_column_add_text(&rows->source, "");
 	ci_column_add_time(&rows->updated_at, at);
-}
-
-static uint64
-run_identifier_rows(CiStatement *stmt, const CiWorld *world, const IdentifierRows *rows)
-{
-	Datum		values[11] = {
-		Int32GetDatum(world->config->account_id),
-		ci_column_array(&rows->kind), ci_column_array(&rows->value),
-		ci_column_array(&rows->contact_id), ci_column_array(&rows->is_primary),
-		ci_column_array(&rows->opted_in), ci_column_array(&rows->parked),
-		ci_column_array(&rows->verified), ci_column_array(&rows->given),
-		ci_column_array(&rows->source), ci_column_array(&rows->updated_at)
-	};
-
-	return ci_run(stmt, values, NULL, false);
 }
 
 static int
@@ -280,12 +286,10 @@ ci_count_claims(const CiWorld *world)
  * Gives new contacts their ids and claims new identifiers.  False where
  * another session was first with one of them.
  */
-bool
-ci_apply_claims(CiWorld *world)
+static bool
+apply_claims(Apply *apply, CiIdentifier **identifiers, int count, HTAB *slots)
 {
-	int			count;
-	CiIdentifier **identifiers = touched_identifiers(world, &count);
-	HTAB	   *slots = primaries_before(identifiers, count);
+	CiWorld    *world = apply->world;
 	IdentifierRows rows;
 
 	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
@@ -305,28 +309,40 @@ ci_apply_claims(CiWorld *world)
 		else
 			add_passing_row(&rows, identifiers[i], world->clock);
 	}
-	return rows.kind.count == 0 ||
-		run_identifier_rows(&claim_stmt, world, &rows) == rows.kind.count;
+	return write_rows(apply, &claim_stmt, &rows.kind) == rows.kind.count;
+}
+
+/* Whether identifiers are freed or replaced: then their order matters. */
+static bool
+need_order(CiIdentifier **identifiers, int count, HTAB *slots)
+{
+	for (int i = 0; i < count; i++)
+	{
+		CiIdentifier *before = takes_place_of(slots, identifiers[i]);
+
+		if (identifiers[i]->now.contact == NULL || (before != NULL && before->now.contact != NULL))
+			return true;
+	}
+	return false;
 }
 
 /* Frees, changes and moves identifiers that are there. */
 static void
-apply_identifiers(CiWorld *world)
+apply_identifiers(Apply *apply)
 {
 	int			count;
-	CiIdentifier **identifiers = touched_identifiers(world, &count);
+	CiIdentifier **identifiers = touched_identifiers(apply->world, &count);
 	HTAB	   *slots = primaries_before(identifiers, count);
-	Datum		values[3] = {Int32GetDatum(world->config->account_id)};
 	CiColumn	freed[2];
 	CiColumn	demoted[2];
-	IdentifierRows rows;
+	IdentifierRows *rows = palloc(sizeof(IdentifierRows));
 
 	for (int i = 0; i < 2; i++)
 	{
 		ci_column_init(&freed[i], TEXTOID);
 		ci_column_init(&demoted[i], TEXTOID);
 	}
-	init_identifier_rows(&rows);
+	init_identifier_rows(rows);
 	for (int i = 0; i < count; i++)
 	{
 		CiIdentifier *identifier = identifiers[i];
@@ -343,36 +359,23 @@ apply_identifiers(CiWorld *world)
 			ci_column_add_text(&freed[1], identifier->value);
 		}
 		else if (identifier->was.contact != NULL || before != NULL)
-			add_identifier_row(&rows, identifier, identifier->now.primary);
+			add_identifier_row(rows, identifier, identifier->now.primary);
 	}
-	if (freed[0].count > 0)
-	{
-		values[1] = ci_column_array(&freed[0]);
-		values[2] = ci_column_array(&freed[1]);
-		ci_run(&free_identifier_stmt, values, NULL, false);
-	}
-	if (demoted[0].count > 0)
-	{
-		values[1] = ci_column_array(&demoted[0]);
-		values[2] = ci_column_array(&demoted[1]);
-		ci_run(&demote_stmt, values, NULL, false);
-	}
-	if (rows.kind.count > 0)
-		run_identifier_rows(&change_identifier_stmt, world, &rows);
+	write_rows(apply, &free_identifier_stmt, freed);
+	write_rows(apply, &demote_stmt, demoted);
+	write_rows(apply, &change_identifier_stmt, &rows->kind);
 }
 
 /* ---- Contacts ---- */
 
 static CiStatement new_contact_stmt = {
 	.sql = "INSERT INTO contact_identity.contact (account_id, contact_id, state, made, origin,"
-	" survivor_id, created_at, identified_at, updated_at, last_seen_at, attributes, attribute_times)"
-	" SELECT $1, u.contact_id, u.state, u.made, u.origin, u.survivor_id, u.created_at,"
-	" u.identified_at, $2, u.last_seen_at, u.attributes::pg_catalog.jsonb, u.times::pg_catalog.jsonb"
-	" FROM (SELECT pg_catalog.unnest($3) AS contact_id, pg_catalog.unnest($4) AS state,"
-	" pg_catalog.unnest($5) AS made, pg_catalog.unnest($6) AS origin,"
-	" pg_catalog.unnest($7) AS survivor_id, pg_catalog.unnest($8) AS created_at,"
-	" pg_catalog.unnest($9) AS identified_at, pg_catalog.unnest($10) AS last_seen_at,"
-	" pg_catalog.unnest($11) AS attributes, pg_catalog.unnest($12) AS times) AS u",
+	" survivor_id, created_at, identified_at, updated_at, last_seen_at, attributes,"
+	" attribute_times) SELECT $1, u.contact_id, u.state, u.made, u.origin, u.survivor_id,"
+	" u.created_at, u.identified_at, $2, u.last_seen_at, u.attributes::pg_catalog.jsonb,"
+	" u.times::pg_catalog.jsonb FROM " CI_ROWS,
+	.columns = "contact_id, state, made, origin, survivor_id, created_at, identified_at, "
+	"last_seen_at, attributes, times",
 	.expected = SPI_OK_INSERT,
 	.nargs = 12,
 	.argtypes = {
@@ -385,15 +388,14 @@ static CiStatement new_contact_stmt = {
 /* Attributes and times that are null stay as they are. */
 static CiStatement change_contact_stmt = {
 	.sql = "UPDATE contact_identity.contact c SET state = u.state, survivor_id = u.survivor_id,"
-	" identified_at = u.identified_at, last_seen_at = u.last_seen_at,"
-	" updated_at = CASE WHEN u.changed THEN $2 ELSE c.updated_at END,"
-	" attributes = CASE WHEN u.attributes IS NULL THEN c.attributes ELSE u.attributes::pg_catalog.jsonb END,"
-	" attribute_times = CASE WHEN u.times IS NULL THEN c.attribute_times ELSE u.times::pg_catalog.jsonb END"
-	" FROM (SELECT pg_catalog.unnest($3) AS contact_id, pg_catalog.unnest($4) AS state,"
-	" pg_catalog.unnest($5) AS survivor_id, pg_catalog.unnest($6) AS identified_at,"
-	" pg_catalog.unnest($7) AS last_seen_at, pg_catalog.unnest($8) AS changed,"
-	" pg_catalog.unnest($9) AS attributes, pg_catalog.unnest($10) AS times LIMIT pg_catalog.cardinality($3)) AS u"
-	" WHERE c.account_id OPERATOR(pg_catalog.=) $1 AND c.contact_id OPERATOR(pg_catalog.=) u.contact_id",
+	" identified_at = u.identified_at, last_seen_at = u.last_seen_at, updated_at = CASE WHEN"
+	" u.changed THEN $2 ELSE c.updated_at END, attributes = CASE WHEN u.attributes IS NULL"
+	" THEN c.attributes ELSE u.attributes::pg_catalog.jsonb END, attribute_times = CASE WHEN"
+	" u.times IS NULL THEN c.attribute_times ELSE u.times::pg_catalog.jsonb END FROM " CI_ROWS
+	" WHERE c.account_id OPERATOR(pg_catalog.=) $1 AND c.contact_id OPERATOR(pg_catalog.=)"
+	" u.contact_id",
+	.columns = "contact_id, state, survivor_id, identified_at, last_seen_at, changed, attributes, "
+	"times",
 	.expected = SPI_OK_UPDATE,
 	.nargs = 10,
 	.argtypes = {
@@ -423,130 +425,107 @@ id_of(const CiContact *contact)
 	return contact == NULL ? 0 : contact->id;
 }
 
-/* What the new contacts and the changed ones have in common. */
+/* Rows for new_contact_stmt and change_contact_stmt. */
 typedef struct ContactRows
 {
-	CiColumn	contact_id,
-				state,
-				made,
-				origin,
-				survivor_id,
-				created_at,
-				identified_at,
-				last_seen_at,
-				changed,
-				attributes,
-				times;
+	CiColumn	made[10];
+	CiColumn	changed[8];
 } ContactRows;
-
-#define CONTACT_COLUMNS (sizeof(ContactRows) / sizeof(CiColumn))
 
 static void
 init_contact_rows(ContactRows *rows)
 {
-	ci_column_init(&rows->contact_id, INT8OID);
-	ci_column_init(&rows->state, TEXTOID);
-	ci_column_init(&rows->made, TEXTOID);
-	ci_column_init(&rows->origin, TEXTOID);
-	ci_column_init(&rows->survivor_id, INT8OID);
-	ci_column_init(&rows->created_at, TIMESTAMPTZOID);
-	ci_column_init(&rows->identified_at, TIMESTAMPTZOID);
-	ci_column_init(&rows->last_seen_at, TIMESTAMPTZOID);
-	ci_column_init(&rows->changed, BOOLOID);
-	ci_column_init(&rows->attributes, TEXTOID);
-	ci_column_init(&rows->times, TEXTOID);
+	static const Oid new_types[10] = {
+		INT8OID, TEXTOID, TEXTOID, TEXTOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+		TEXTOID, TEXTOID
+	};
+	static const Oid changed_types[8] = {
+		INT8OID, TEXTOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID, TEXTOID, TEXTOID
+	};
+
+	for (int i = 0; i < lengthof(rows->made); i++)
+		ci_column_init(&rows->made[i], new_types[i]);
+	for (int i = 0; i < lengthof(rows->changed); i++)
+		ci_column_init(&rows->changed[i], changed_types[i]);
 }
 
 static void
-add_contact_row(ContactRows *rows, const CiContact *contact)
+add_new_contact(CiColumn *column, const CiContact *contact)
 {
+	ci_column_add_int64(column++, contact->id);
+	ci_column_add_text(column++, state_name(contact->state));
+	ci_column_add_text(column++, class_name(contact->made));
+	ci_column_add_text(column++, contact->origin);
+	ci_column_add_id(column++, id_of(contact->survivor));
+	ci_column_add_time(column++, contact->created_at);
+	ci_column_add_time(column++, contact->identified_at);
+	ci_column_add_time(column++, contact->last_seen_at);
 	/* [6.2] The attributes of an ended contact are in the merge record. */
-	bool		ended = contact->state == CI_MERGED && contact->was_state != CI_MERGED;
-	bool		written = contact->is_new || contact->attributes_touched || ended;
-
-	ci_column_add_int64(&rows->contact_id, contact->id);
-	ci_column_add_text(&rows->state, state_name(contact->state));
-	ci_column_add_text(&rows->made, class_name(contact->made));
-	ci_column_add_text(&rows->origin, contact->origin);
-	ci_column_add_id(&rows->survivor_id, id_of(contact->survivor));
-	ci_column_add_time(&rows->created_at, contact->created_at);
-	ci_column_add_time(&rows->identified_at, contact->identified_at);
-	ci_column_add_time(&rows->last_seen_at, contact->last_seen_at);
-	ci_column_add_bool(&rows->changed, contact->is_changed);
-	ci_column_add_text(&rows->attributes, !written ? NULL : contact->state == CI_MERGED ? "{}" :
+	ci_column_add_text(column++, contact->state == CI_MERGED ? "{}" :
 					   ci_attributes_json(&contact->attributes));
-	ci_column_add_text(&rows->times, !written ? NULL : contact->state == CI_MERGED ? "{}" :
+	ci_column_add_text(column++, contact->state == CI_MERGED ? "{}" :
 					   ci_attribute_times_json(&contact->attributes));
 }
 
 static void
-write_contact_rows(CiWorld *world, const ContactRows *made, const ContactRows *changed)
+add_changed_contact(CiColumn *column, const CiContact *contact)
 {
-	if (made->contact_id.count > 0)
-	{
-		Datum		values[12] = {
-			Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock),
-			ci_column_array(&made->contact_id), ci_column_array(&made->state),
-			ci_column_array(&made->made), ci_column_array(&made->origin),
-			ci_column_array(&made->survivor_id), ci_column_array(&made->created_at),
-			ci_column_array(&made->identified_at), ci_column_array(&made->last_seen_at),
-			ci_column_array(&made->attributes), ci_column_array(&made->times)
-		};
+	bool		ended = contact->state == CI_MERGED && contact->was_state != CI_MERGED;
+	bool		written = contact->attributes_touched || ended;
 
-		ci_run(&new_contact_stmt, values, NULL, false);
-	}
-	if (changed->contact_id.count > 0)
-	{
-		Datum		values[10] = {
-			Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock),
-			ci_column_array(&changed->contact_id), ci_column_array(&changed->state),
-			ci_column_array(&changed->survivor_id), ci_column_array(&changed->identified_at),
-			ci_column_array(&changed->last_seen_at), ci_column_array(&changed->changed),
-			ci_column_array(&changed->attributes), ci_column_array(&changed->times)
-		};
-
-		ci_run(&change_contact_stmt, values, NULL, false);
-	}
+	ci_column_add_int64(column++, contact->id);
+	ci_column_add_text(column++, state_name(contact->state));
+	ci_column_add_id(column++, id_of(contact->survivor));
+	ci_column_add_time(column++, contact->identified_at);
+	ci_column_add_time(column++, contact->last_seen_at);
+	ci_column_add_bool(column++, contact->is_changed);
+	ci_column_add_text(column++, !written ? NULL : contact->state == CI_MERGED ? "{}" :
+					   ci_attributes_json(&contact->attributes));
+	ci_column_add_text(column++, !written ? NULL : contact->state == CI_MERGED ? "{}" :
+					   ci_attribute_times_json(&contact->attributes));
 }
 
 static void
-apply_contacts(CiWorld *world)
+write_contact_rows(Apply *apply, const ContactRows *rows)
 {
-	ContactRows rows[2];		/* changed, made */
+	write_rows(apply, &new_contact_stmt, rows->made);
+	write_rows(apply, &change_contact_stmt, rows->changed);
+}
 
-	init_contact_rows(&rows[0]);
-	init_contact_rows(&rows[1]);
-	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
+static void
+apply_contacts(Apply *apply)
+{
+	ContactRows *rows = palloc(sizeof(ContactRows));
+
+	init_contact_rows(rows);
+	for (CiContact *contact = apply->world->contacts; contact != NULL; contact = contact->next)
 	{
-		if (contact->is_new || contact->touched || contact->attributes_touched)
-			add_contact_row(&rows[contact->is_new], contact);
-		if (!is_chunk(&rows[0].contact_id, CONTACT_COLUMNS) &&
-			!is_chunk(&rows[1].contact_id, CONTACT_COLUMNS))
+		if (contact->is_new)
+			add_new_contact(rows->made, contact);
+		else if (contact->touched || contact->attributes_touched)
+			add_changed_contact(rows->changed, contact);
+		if (!is_chunk(apply, rows->made, lengthof(rows->made)) &&
+			!is_chunk(apply, rows->changed, lengthof(rows->changed)))
 			continue;
-		write_contact_rows(world, &rows[1], &rows[0]);
+		write_contact_rows(apply, rows);
 		MemoryContextReset(CurrentMemoryContext);
-		init_contact_rows(&rows[0]);
-		init_contact_rows(&rows[1]);
+		rows = palloc(sizeof(ContactRows));
+		init_contact_rows(rows);
 	}
-	write_contact_rows(world, &rows[1], &rows[0]);
+	write_contact_rows(apply, rows);
 }
 
 /* ---- Conflicts ---- */
 
 static CiStatement new_conflict_stmt = {
 	.sql = "INSERT INTO contact_identity.conflict (account_id, conflict_id, contact_id, field_type,"
-	" field, secondary_value, given, owner_contact_id, source, via, key_kind, key, status, given_at,"
-	" settled_by, settled_at)"
-	" SELECT $1, u.conflict_id, u.contact_id, u.field_type, u.field, u.secondary_value::pg_catalog.jsonb,"
-	" u.given, u.owner_contact_id, u.source, u.via, u.key_kind, u.key, u.status, u.given_at,"
-	" u.settled_by, u.settled_at"
-	" FROM (SELECT pg_catalog.unnest($2) AS conflict_id, pg_catalog.unnest($3) AS contact_id,"
-	" pg_catalog.unnest($4) AS field_type, pg_catalog.unnest($5) AS field,"
-	" pg_catalog.unnest($6) AS secondary_value, pg_catalog.unnest($7) AS given,"
-	" pg_catalog.unnest($8) AS owner_contact_id, pg_catalog.unnest($9) AS source,"
-	" pg_catalog.unnest($10) AS via, pg_catalog.unnest($11) AS key_kind, pg_catalog.unnest($12) AS key,"
-	" pg_catalog.unnest($13) AS status, pg_catalog.unnest($14) AS given_at,"
-	" pg_catalog.unnest($15) AS settled_by, pg_catalog.unnest($16) AS settled_at) AS u",
+	" field, secondary_value, given, owner_contact_id, source, via, key_kind, key, status,"
+	" given_at, settled_by, settled_at) SELECT $1, u.conflict_id, u.contact_id, u.field_type,"
+	" u.field, u.secondary_value::pg_catalog.jsonb, u.given, u.owner_contact_id, u.source,"
+	" u.via, u.key_kind, u.key, u.status, u.given_at, u.settled_by, u.settled_at FROM " CI_ROWS,
+	.columns = "conflict_id, contact_id, field_type, field, secondary_value, given, "
+	"owner_contact_id, source, via, key_kind, key, status, given_at, settled_by, "
+	"settled_at",
 	.expected = SPI_OK_INSERT,
 	.nargs = 16,
 	.argtypes = {
@@ -559,13 +538,12 @@ static CiStatement new_conflict_stmt = {
 
 static CiStatement change_conflict_stmt = {
 	.sql = "UPDATE contact_identity.conflict f SET contact_id = u.contact_id, status = u.status,"
-	" settled_by = CASE WHEN u.settled THEN u.settled_by ELSE f.settled_by END,"
-	" settled_at = CASE WHEN u.status OPERATOR(pg_catalog.=) 'open' THEN NULL"
-	" WHEN u.settled THEN $2 ELSE f.settled_at END"
-	" FROM (SELECT pg_catalog.unnest($3) AS conflict_id, pg_catalog.unnest($4) AS contact_id,"
-	" pg_catalog.unnest($5) AS status, pg_catalog.unnest($6) AS settled,"
-	" pg_catalog.unnest($7) AS settled_by LIMIT pg_catalog.cardinality($3)) AS u"
-	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.conflict_id OPERATOR(pg_catalog.=) u.conflict_id",
+	" settled_by = CASE WHEN u.settled THEN u.settled_by ELSE f.settled_by END, settled_at ="
+	" CASE WHEN u.status OPERATOR(pg_catalog.=) 'open' THEN NULL WHEN u.settled THEN $2 ELSE"
+	" f.settled_at END FROM " CI_ROWS
+	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.conflict_id OPERATOR(pg_catalog.=)"
+	" u.conflict_id",
+	.columns = "conflict_id, contact_id, status, settled, settled_by",
 	.expected = SPI_OK_UPDATE,
 	.nargs = 7,
 	.argtypes = {
@@ -632,86 +610,70 @@ init_conflict_rows(ConflictRows *rows)
 }
 
 static CiStatement withdraw_conflict_stmt = {
-	.sql = "DELETE FROM contact_identity.conflict f USING " CI_UNNEST("$2") " AS u (id)"
-	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.conflict_id OPERATOR(pg_catalog.=) u.id",
+	.sql = "DELETE FROM contact_identity.conflict f USING " CI_ROWS
+	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.conflict_id OPERATOR(pg_catalog.=)"
+	" u.id",
+	.columns = "id",
 	.expected = SPI_OK_DELETE,
 	.nargs = 2,
 	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
 static void
-write_conflict_rows(CiWorld *world, const ConflictRows *rows)
+write_conflict_rows(Apply *apply, const ConflictRows *rows)
 {
-	if (rows->withdrawn.count > 0)
-	{
-		Datum		values[2] = {Int32GetDatum(world->config->account_id), ci_column_array(&rows->withdrawn)};
-
-		ci_run(&withdraw_conflict_stmt, values, NULL, false);
-	}
-	if (rows->made[0].count > 0)
-	{
-		Datum		values[16] = {Int32GetDatum(world->config->account_id)};
-
-		for (int i = 0; i < lengthof(rows->made); i++)
-			values[i + 1] = ci_column_array(&rows->made[i]);
-		ci_run(&new_conflict_stmt, values, NULL, false);
-	}
-	if (rows->changed[0].count > 0)
-	{
-		Datum		values[7] = {Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock)};
-
-		for (int i = 0; i < lengthof(rows->changed); i++)
-			values[i + 2] = ci_column_array(&rows->changed[i]);
-		ci_run(&change_conflict_stmt, values, NULL, false);
-	}
+	write_rows(apply, &withdraw_conflict_stmt, &rows->withdrawn);
+	write_rows(apply, &new_conflict_stmt, rows->made);
+	write_rows(apply, &change_conflict_stmt, rows->changed);
 }
 
 static void
-apply_conflicts(CiWorld *world)
+apply_conflicts(Apply *apply)
 {
-	ConflictRows rows;
+	ConflictRows *rows = palloc(sizeof(ConflictRows));
 
-	init_conflict_rows(&rows);
-	for (CiConflict *conflict = world->touched_conflicts; conflict != NULL; conflict = conflict->next_touched)
+	init_conflict_rows(rows);
+	for (CiConflict *conflict = apply->world->touched_conflicts; conflict != NULL; conflict = conflict->next_touched)
 	{
-		if (is_chunk(rows.made, lengthof(rows.made)) || is_chunk(rows.changed, lengthof(rows.changed)))
+		if (is_chunk(apply, rows->made, lengthof(rows->made)) || is_chunk(apply, rows->changed, lengthof(rows->changed)))
 		{
-			write_conflict_rows(world, &rows);
+			write_conflict_rows(apply, rows);
 			MemoryContextReset(CurrentMemoryContext);
-			init_conflict_rows(&rows);
+			rows = palloc(sizeof(ConflictRows));
+			init_conflict_rows(rows);
 		}
 		if (conflict->withdrawn)
 		{
-			ci_column_add_int64(&rows.withdrawn, conflict->id);
+			ci_column_add_int64(&rows->withdrawn, conflict->id);
 			continue;
 		}
 		if (!conflict->is_new)
 		{
-			ci_column_add_int64(&rows.changed[0], conflict->id);
-			ci_column_add_int64(&rows.changed[1], conflict->contact->id);
-			ci_column_add_text(&rows.changed[2], status_name(conflict->status));
-			ci_column_add_bool(&rows.changed[3], conflict->settled);
-			ci_column_add_text(&rows.changed[4], conflict->settled_by);
+			ci_column_add_int64(&rows->changed[0], conflict->id);
+			ci_column_add_int64(&rows->changed[1], conflict->contact->id);
+			ci_column_add_text(&rows->changed[2], status_name(conflict->status));
+			ci_column_add_bool(&rows->changed[3], conflict->settled);
+			ci_column_add_text(&rows->changed[4], conflict->settled_by);
 			continue;
 		}
-		ci_column_add_int64(&rows.made[0], conflict->id);
-		ci_column_add_int64(&rows.made[1], conflict->contact->id);
-		ci_column_add_text(&rows.made[2], field_type_name(conflict->type));
-		ci_column_add_text(&rows.made[3], conflict->field);
-		ci_column_add_text(&rows.made[4], conflict->type == CI_FIELD_ATTRIBUTE ?
+		ci_column_add_int64(&rows->made[0], conflict->id);
+		ci_column_add_int64(&rows->made[1], conflict->contact->id);
+		ci_column_add_text(&rows->made[2], field_type_name(conflict->type));
+		ci_column_add_text(&rows->made[3], conflict->field);
+		ci_column_add_text(&rows->made[4], conflict->type == CI_FIELD_ATTRIBUTE ?
 						   conflict->value : ci_json_string(conflict->value));
-		ci_column_add_text(&rows.made[5], conflict->given);
-		ci_column_add_id(&rows.made[6], id_of(conflict->owner));
-		ci_column_add_text(&rows.made[7], conflict->source);
-		ci_column_add_text(&rows.made[8], conflict->via);
-		ci_column_add_text(&rows.made[9], conflict->key_kind);
-		ci_column_add_text(&rows.made[10], conflict->key);
-		ci_column_add_text(&rows.made[11], status_name(conflict->status));
-		ci_column_add_time(&rows.made[12], conflict->given_at);
-		ci_column_add_text(&rows.made[13], conflict->settled_by);
-		ci_column_add_time(&rows.made[14], conflict->status == CI_OPEN ? CI_NO_TIME : world->clock);
+		ci_column_add_text(&rows->made[5], conflict->given);
+		ci_column_add_id(&rows->made[6], id_of(conflict->owner));
+		ci_column_add_text(&rows->made[7], conflict->source);
+		ci_column_add_text(&rows->made[8], conflict->via);
+		ci_column_add_text(&rows->made[9], conflict->key_kind);
+		ci_column_add_text(&rows->made[10], conflict->key);
+		ci_column_add_text(&rows->made[11], status_name(conflict->status));
+		ci_column_add_time(&rows->made[12], conflict->given_at);
+		ci_column_add_text(&rows->made[13], conflict->settled_by);
+		ci_column_add_time(&rows->made[14], conflict->status == CI_OPEN ? CI_NO_TIME : apply->world->clock);
 	}
-	write_conflict_rows(world, &rows);
+	write_conflict_rows(apply, rows);
 }
 
 /* ---- Lists and blocks ---- */
@@ -728,8 +690,10 @@ static CiStatement member_stmt = {
 };
 
 static CiStatement leave_lists_stmt = {
-	.sql = "DELETE FROM contact_identity.list_member m USING " CI_UNNEST("$2") " AS u (id)"
-	" WHERE m.account_id OPERATOR(pg_catalog.=) $1 AND m.contact_id OPERATOR(pg_catalog.=) u.id",
+	.sql = "DELETE FROM contact_identity.list_member m USING " CI_ROWS
+	" WHERE m.account_id OPERATOR(pg_catalog.=) $1 AND m.contact_id OPERATOR(pg_catalog.=)"
+	" u.id",
+	.columns = "id",
 	.expected = SPI_OK_DELETE,
 	.nargs = 2,
 	.argtypes = {INT4OID, INT8ARRAYOID}
@@ -754,10 +718,10 @@ static CiStatement block_stmt = {
 };
 
 static CiStatement unblock_stmt = {
-	.sql = "DELETE FROM contact_identity.block b"
-	" USING " CI_UNNEST2 " AS u (contact_id, channel)"
-	" WHERE b.account_id OPERATOR(pg_catalog.=) $1 AND b.contact_id OPERATOR(pg_catalog.=) u.contact_id"
-	" AND b.channel OPERATOR(pg_catalog.=) u.channel",
+	.sql = "DELETE FROM contact_identity.block b USING " CI_ROWS
+	" WHERE b.account_id OPERATOR(pg_catalog.=) $1 AND b.contact_id OPERATOR(pg_catalog.=)"
+	" u.contact_id AND b.channel OPERATOR(pg_catalog.=) u.channel",
+	.columns = "contact_id, channel",
 	.expected = SPI_OK_DELETE,
 	.nargs = 3,
 	.argtypes = {INT4OID, INT8ARRAYOID, TEXTARRAYOID}
@@ -847,13 +811,10 @@ apply_reach(CiWorld *world)
 /* ---- Merges ---- */
 
 static CiStatement merge_stmt = {
-	.sql = "INSERT INTO contact_identity.merge (account_id, merge_id, survivor_id, merged_id, source,"
-	" actor, merged_at, detail)"
-	" SELECT $1, u.merge_id, u.survivor_id, u.merged_id, u.source, u.actor, u.merged_at,"
-	" u.detail::pg_catalog.jsonb FROM (SELECT pg_catalog.unnest($2) AS merge_id,"
-	" pg_catalog.unnest($3) AS survivor_id, pg_catalog.unnest($4) AS merged_id,"
-	" pg_catalog.unnest($5) AS source, pg_catalog.unnest($6) AS actor,"
-	" pg_catalog.unnest($7) AS merged_at, pg_catalog.unnest($8) AS detail) AS u",
+	.sql = "INSERT INTO contact_identity.merge (account_id, merge_id, survivor_id, merged_id,"
+	" source, actor, merged_at, detail) SELECT $1, u.merge_id, u.survivor_id, u.merged_id,"
+	" u.source, u.actor, u.merged_at, u.detail::pg_catalog.jsonb FROM " CI_ROWS,
+	.columns = "merge_id, survivor_id, merged_id, source, actor, merged_at, detail",
 	.expected = SPI_OK_INSERT,
 	.nargs = 8,
 	.argtypes = {
@@ -1004,54 +965,43 @@ merge_detail(const CiMerge *merge)
 
 #define MERGE_COLUMNS 7
 
-static void
-init_merge_rows(CiColumn *columns)
+static CiColumn *
+new_merge_rows(void)
 {
 	static const Oid types[MERGE_COLUMNS] = {
 		INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID
 	};
+	CiColumn   *columns = palloc(sizeof(CiColumn) * MERGE_COLUMNS);
 
 	for (int i = 0; i < MERGE_COLUMNS; i++)
 		ci_column_init(&columns[i], types[i]);
+	return columns;
 }
 
 static void
-write_merge_rows(CiWorld *world, const CiColumn *columns)
+apply_merges(Apply *apply)
 {
-	Datum		values[MERGE_COLUMNS + 1] = {Int32GetDatum(world->config->account_id)};
+	CiColumn   *columns = new_merge_rows();
 
-	if (columns[0].count == 0)
-		return;
-	for (int i = 0; i < MERGE_COLUMNS; i++)
-		values[i + 1] = ci_column_array(&columns[i]);
-	ci_run(&merge_stmt, values, NULL, false);
-}
-
-static void
-apply_merges(CiWorld *world)
-{
-	CiColumn	columns[MERGE_COLUMNS];
-
-	init_merge_rows(columns);
-	for (CiMerge *merge = world->merges; merge != NULL; merge = merge->next)
+	for (CiMerge *merge = apply->world->merges; merge != NULL; merge = merge->next)
 	{
 		const CiSource *source = merge->request->source;
 
-		if (is_chunk(columns, MERGE_COLUMNS))
+		if (is_chunk(apply, columns, MERGE_COLUMNS))
 		{
-			write_merge_rows(world, columns);
+			write_rows(apply, &merge_stmt, columns);
 			MemoryContextReset(CurrentMemoryContext);
-			init_merge_rows(columns);
+			columns = new_merge_rows();
 		}
 		ci_column_add_int64(&columns[0], merge->id);
 		ci_column_add_int64(&columns[1], merge->survivor->id);
 		ci_column_add_int64(&columns[2], merge->ended->id);
 		ci_column_add_text(&columns[3], source == NULL ? "merge" : source->name);
 		ci_column_add_text(&columns[4], merge->request->actor);
-		ci_column_add_time(&columns[5], world->clock);
+		ci_column_add_time(&columns[5], apply->world->clock);
 		ci_column_add_text(&columns[6], merge_detail(merge));
 	}
-	write_merge_rows(world, columns);
+	write_rows(apply, &merge_stmt, columns);
 }
 
 /* ---- What is undone, and pairs ---- */
@@ -1133,24 +1083,17 @@ apply_unfollow(CiWorld *world)
 /* ---- History ---- */
 
 static CiStatement event_stmt = {
-	.sql = "INSERT INTO contact_identity.event (account_id, written_at, event_id, contact_id, call_id,"
-	" occurred_at, merge_id, conflict_id, other_contact_id, old_at, new_at, event, field_type, field,"
-	" old_value, new_value, old_source, new_source, detail, source, via, found_kind, found_value, actor)"
-	" SELECT $1, $2, u.event_id, u.contact_id, u.call_id, u.occurred_at, u.merge_id, u.conflict_id,"
-	" u.other_contact_id, u.old_at, u.new_at, u.event, u.field_type, u.field,"
-	" u.old_value::pg_catalog.jsonb, u.new_value::pg_catalog.jsonb, u.old_source, u.new_source,"
-	" u.detail::pg_catalog.jsonb, u.source, u.via, u.found_kind, u.found_value, u.actor"
-	" FROM (SELECT pg_catalog.unnest($3) AS event_id, pg_catalog.unnest($4) AS contact_id,"
-	" pg_catalog.unnest($5) AS call_id, pg_catalog.unnest($6) AS occurred_at,"
-	" pg_catalog.unnest($7) AS merge_id, pg_catalog.unnest($8) AS conflict_id,"
-	" pg_catalog.unnest($9) AS other_contact_id, pg_catalog.unnest($10) AS old_at,"
-	" pg_catalog.unnest($11) AS new_at, pg_catalog.unnest($12) AS event,"
-	" pg_catalog.unnest($13) AS field_type, pg_catalog.unnest($14) AS field,"
-	" pg_catalog.unnest($15) AS old_value, pg_catalog.unnest($16) AS new_value,"
-	" pg_catalog.unnest($17) AS old_source, pg_catalog.unnest($18) AS new_source,"
-	" pg_catalog.unnest($19) AS detail, pg_catalog.unnest($20) AS source, pg_catalog.unnest($21) AS via,"
-	" pg_catalog.unnest($22) AS found_kind, pg_catalog.unnest($23) AS found_value,"
-	" pg_catalog.unnest($24) AS actor) AS u",
+	.sql = "INSERT INTO contact_identity.event (account_id, written_at, event_id, contact_id,"
+	" call_id, occurred_at, merge_id, conflict_id, other_contact_id, old_at, new_at, event,"
+	" field_type, field, old_value, new_value, old_source, new_source, detail, source, via,"
+	" found_kind, found_value, actor) SELECT $1, $2, u.event_id, u.contact_id, u.call_id,"
+	" u.occurred_at, u.merge_id, u.conflict_id, u.other_contact_id, u.old_at, u.new_at,"
+	" u.event, u.field_type, u.field, u.old_value::pg_catalog.jsonb,"
+	" u.new_value::pg_catalog.jsonb, u.old_source, u.new_source, u.detail::pg_catalog.jsonb,"
+	" u.source, u.via, u.found_kind, u.found_value, u.actor FROM " CI_ROWS,
+	.columns = "event_id, contact_id, call_id, occurred_at, merge_id, conflict_id, "
+	"other_contact_id, old_at, new_at, event, field_type, field, old_value, new_value, "
+	"old_source, new_source, detail, source, via, found_kind, found_value, actor",
 	.expected = SPI_OK_INSERT,
 	.nargs = 24,
 	.argtypes = {
@@ -1207,51 +1150,38 @@ event_detail(const CiEvent *event)
 
 #define EVENT_COLUMNS 22
 
-static void
-init_event_rows(CiColumn *columns)
+static CiColumn *
+new_event_rows(void)
 {
 	static const Oid types[EVENT_COLUMNS] = {
 		INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
 		TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 		TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID
 	};
+	CiColumn   *columns = palloc(sizeof(CiColumn) * EVENT_COLUMNS);
 
 	for (int i = 0; i < EVENT_COLUMNS; i++)
 		ci_column_init(&columns[i], types[i]);
+	return columns;
 }
 
 static void
-write_event_rows(CiWorld *world, const CiColumn *columns)
+apply_events(Apply *apply)
 {
-	Datum		values[EVENT_COLUMNS + 2] = {
-		Int32GetDatum(world->config->account_id), TimestampTzGetDatum(world->clock)
-	};
-
-	if (columns[0].count == 0)
-		return;
-	for (int i = 0; i < EVENT_COLUMNS; i++)
-		values[i + 2] = ci_column_array(&columns[i]);
-	ci_run(&event_stmt, values, NULL, false);
-}
-
-static void
-apply_events(CiWorld *world)
-{
-	CiColumn	columns[EVENT_COLUMNS];
+	CiColumn   *columns = new_event_rows();
 	const CiRequest *request = NULL;
 	int64		call_id = 0;
 
-	init_event_rows(columns);
-	for (CiEvent *event = world->events; event != NULL; event = event->next)
+	for (CiEvent *event = apply->world->events; event != NULL; event = event->next)
 	{
 		int64		event_id = ci_next_value("event_event_id_seq");
 		CiColumn   *column = columns;
 
-		if (is_chunk(columns, EVENT_COLUMNS))
+		if (is_chunk(apply, columns, EVENT_COLUMNS))
 		{
-			write_event_rows(world, columns);
+			write_rows(apply, &event_stmt, columns);
 			MemoryContextReset(CurrentMemoryContext);
-			init_event_rows(columns);
+			columns = new_event_rows();
 		}
 		/* [10.1] The rows of one call have the number of its first one. */
 		if (event->request != request)
@@ -1282,9 +1212,9 @@ apply_events(CiWorld *world)
 		ci_column_add_text(column++, request->found_kind);
 		ci_column_add_text(column++, request->found_value);
 		ci_column_add_text(column++, request->actor);
-		Assert(column == columns + lengthof(columns));
+		Assert(column == columns + EVENT_COLUMNS);
 	}
-	write_event_rows(world, columns);
+	write_rows(apply, &event_stmt, columns);
 }
 
 /* ---- Counts ---- */
@@ -1304,7 +1234,8 @@ static CiStatement count_stmt = {
 	" WHERE n.account_id OPERATOR(pg_catalog.=) $1 AND n.process OPERATOR(pg_catalog.=) $2"
 	" AND n.part OPERATOR(pg_catalog.=) (SELECT f.part FROM contact_identity.contact_count f"
 	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.process OPERATOR(pg_catalog.=) $2"
-	" ORDER BY f.part LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) RETURNING n.ctid",
+	" ORDER BY f.part LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"
+	" RETURNING n.ctid AS result",
 	.expected = SPI_OK_UPDATE_RETURNING,
 	.nargs = 5,
 	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID}
@@ -1314,7 +1245,7 @@ static CiStatement count_again_stmt = {
 	.sql = ADD_TO_COUNTS
 	" WHERE n.ctid OPERATOR(pg_catalog.=) $6"
 	" AND n.account_id OPERATOR(pg_catalog.=) $1 AND n.process OPERATOR(pg_catalog.=) $2"
-	" RETURNING n.ctid",
+	" RETURNING n.ctid AS result",
 	.expected = SPI_OK_UPDATE_RETURNING,
 	.nargs = 6,
 	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID, TIDOID}
@@ -1340,37 +1271,43 @@ static struct
 	ItemPointerData version;
 }			last_count;
 
-/* Adds to the counts, in the part of this server process. */
-static void
-add_to_counts(Datum *values)
+/* Whether this transaction has written the counts of an account. */
+static bool
+has_counted(int account_id)
 {
-	int			account_id = DatumGetInt32(values[0]);
-	uint64		found = 0;
-	bool		isnull;
-
-	values[5] = PointerGetDatum(&last_count.version);
-	if (last_count.account_id == account_id && last_count.transaction == CI_LOCAL_XID)
-		found = ci_run(&count_again_stmt, values, NULL, false);
-	if (found == 0)
-		found = ci_run(&count_stmt, values, NULL, false);
-	if (found == 0)
-		ci_run(&new_count_stmt, values, NULL, false);
-	last_count.account_id = account_id;
-	last_count.transaction = CI_LOCAL_XID;
-	last_count.version = *(ItemPointer)
-		DatumGetPointer(ci_get_datum(SPI_tuptable->vals[0], 1, TIDOID, &isnull));
+	return last_count.account_id == account_id && last_count.transaction == CI_LOCAL_XID;
 }
 
-/* Adds to the counts of an account. */
+/* Keeps the version of the counts' row that a statement has returned. */
+static void
+note_count(int account_id)
+{
+	bool		isnull;
+
+	last_count.version = *(ItemPointer)
+		DatumGetPointer(ci_get_datum(SPI_tuptable->vals[0], 1, TIDOID, &isnull));
+	last_count.account_id = account_id;
+	last_count.transaction = CI_LOCAL_XID;
+}
+
+/* Adds to the counts of an account, in the part of this server process. */
 void
 ci_add_to_counts(int account_id, int64 identified, int64 push, int64 conversations)
 {
 	Datum		values[6] = {
 		Int32GetDatum(account_id), Int32GetDatum(CI_PROCESS_NUMBER),
-		Int64GetDatum(identified), Int64GetDatum(push), Int64GetDatum(conversations)
+		Int64GetDatum(identified), Int64GetDatum(push), Int64GetDatum(conversations),
+		PointerGetDatum(&last_count.version)
 	};
+	uint64		found = 0;
 
-	add_to_counts(values);
+	if (has_counted(account_id))
+		found = ci_run(&count_again_stmt, values, NULL, false);
+	if (found == 0)
+		found = ci_run(&count_stmt, values, NULL, false);
+	if (found == 0)
+		ci_run(&new_count_stmt, values, NULL, false);
+	note_count(account_id);
 }
 
 /* [2.5] What the counts change by: identified, push, conversations. */
@@ -1395,40 +1332,132 @@ ci_count_changes(const CiWorld *world, int64 *counts)
  * waits for anybody.  Where a prepared transaction holds one, there is another.
  */
 static void
-apply_counts(CiWorld *world)
+apply_counts(Apply *apply)
 {
+	int			account_id = apply->world->config->account_id;
 	int64		counts[3];
 
-	ci_count_changes(world, counts);
-	if (counts[0] != 0 || counts[1] != 0 || counts[2] != 0)
-		ci_add_to_counts(world->config->account_id, counts[0], counts[1], counts[2]);
+	ci_count_changes(apply->world, counts);
+	if (counts[0] == 0 && counts[1] == 0 && counts[2] == 0)
+		return;
+	if (apply->bundle.together)
+	{
+		Datum		values[6] = {
+			Int32GetDatum(account_id), Int32GetDatum(CI_PROCESS_NUMBER),
+			Int64GetDatum(counts[0]), Int64GetDatum(counts[1]), Int64GetDatum(counts[2]),
+			PointerGetDatum(&last_count.version)
+		};
+
+		apply->counts = true;
+		if (has_counted(account_id))
+			ci_write(&apply->bundle, &count_again_stmt, values, NULL);
+		else
+			ci_write(&apply->bundle, &count_stmt, values, NULL);
+	}
+	else
+		ci_add_to_counts(account_id, counts[0], counts[1], counts[2]);
+}
+
+/* ---- All of it ---- */
+
+/* Whether the changes are few enough to be written together. */
+static bool
+are_few(const CiWorld *world, int nidentifiers)
+{
+	int			count = nidentifiers;
+
+	for (const CiEvent *event = world->events; event != NULL && count <= MAX_ROWS_TOGETHER; event = event->next)
+		count++;
+	for (const CiContact *contact = world->contacts;
+		 contact != NULL && count <= MAX_ROWS_TOGETHER; contact = contact->next)
+		count++;
+	return count <= MAX_ROWS_TOGETHER;
 }
 
 /*
- * Writes all changes but the claims, which are made.  The order of the tables
- * is fixed.  What one table's rows took in memory goes before the next one's.
+ * Whatever changes of a contact, its row is written too: pipeline.c tells by
+ * that row whether anything has changed.  An event has seen to it; where an
+ * identifier is only given again, there is none.
  */
-void
+static void
+touch_owners(CiIdentifier **identifiers, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (identifiers[i]->was.contact != NULL)
+			identifiers[i]->was.contact->touched = true;
+		if (identifiers[i]->now.contact != NULL)
+			identifiers[i]->now.contact->touched = true;
+	}
+}
+
+/* Writes what has been bundled. */
+static void
+run_bundle(Apply *apply)
+{
+	uint64		rows = apply->bundle.count == 0 ? 0 : ci_run_bundle(&apply->bundle);
+
+	if (apply->counts && rows > 0)
+		note_count(apply->world->config->account_id);
+	else if (apply->counts)
+	{
+		int64		counts[3];
+
+		ci_count_changes(apply->world, counts);
+		ci_add_to_counts(apply->world->config->account_id, counts[0], counts[1], counts[2]);
+	}
+}
+
+/*
+ * Writes all changes.  False where another session was first to claim a value;
+ * then nothing has been written but other claims.
+ *
+ * The order of the tables is fixed, claims come first: what history is given
+ * its numbers for has then happened.  What one table's rows took in memory goes
+ * before the next one's, unless they are few and written together.
+ */
+bool
 ci_apply_world(CiWorld *world)
 {
-	static void (*const steps[]) (CiWorld *) =
+	static void (*const bundled[]) (Apply *) =
 	{
-		apply_contacts, apply_identifiers, apply_conflicts, apply_reach, apply_merges, apply_undone,
-		apply_pairs, apply_events, ci_apply_erasure, apply_counts, ci_follow_merges, apply_unfollow
+		apply_contacts, apply_identifiers, apply_conflicts, apply_merges, apply_events, apply_counts
+	};
+	static void (*const others[]) (CiWorld *) =
+	{
+		apply_reach, apply_undone, apply_pairs, ci_apply_erasure, ci_follow_merges, apply_unfollow
 	};
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity apply",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
+	Apply		apply = {.world = world};
+	int			count;
+	CiIdentifier **identifiers = touched_identifiers(world, &count);
+	HTAB	   *slots = primaries_before(identifiers, count);
+	bool		done;
 
-	number_conflicts(world);
-	for (CiMerge *merge = world->merges; merge != NULL; merge = merge->next)
-		merge->id = ci_next_value("merge_merge_id_seq");
-
-	for (int i = 0; i < lengthof(steps); i++)
+	touch_owners(identifiers, count);
+	done = apply_claims(&apply, identifiers, count, slots);
+	if (done)
 	{
-		steps[i] (world);
-		MemoryContextReset(context);
+		apply.bundle.together = are_few(world, count) && !need_order(identifiers, count, slots);
+		number_conflicts(world);
+		for (CiMerge *merge = world->merges; merge != NULL; merge = merge->next)
+			merge->id = ci_next_value("merge_merge_id_seq");
+		for (int i = 0; i < lengthof(bundled); i++)
+		{
+			if (!apply.bundle.together)
+				MemoryContextReset(context);
+			bundled[i] (&apply);
+		}
+		run_bundle(&apply);
+		for (int i = 0; i < lengthof(others); i++)
+		{
+			MemoryContextReset(context);
+			others[i] (world);
+		}
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
+	return done;
 }

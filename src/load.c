@@ -31,21 +31,22 @@
 	" c.identified_at, c.last_seen_at, c.attributes, c.attribute_times, c.xmin AS written_by"
 #define FIRST_CONTACT_COLUMN 11 /* behind those of an identifier */
 
-/* The rows of a table for each id in an argument. */
-#define FOR_EACH(argument, columns, table, condition) \
-	"SELECT r.* FROM " CI_UNNEST(argument) " AS u (id) CROSS JOIN LATERAL" \
+/* The rows of a table for each id that is given. */
+#define FOR_EACH(columns, table, condition) \
+	"SELECT r.* FROM " CI_ROWS " CROSS JOIN LATERAL" \
 	" (SELECT " columns " FROM contact_identity." table \
 	" WHERE account_id OPERATOR(pg_catalog.=) $1 AND " condition " OFFSET 0) AS r"
 
 /* The identifiers that requests give, and whose they are. */
 static CiStatement owners_stmt = {
-	.sql = "SELECT i.*, c.* FROM " CI_UNNEST2 " AS u (kind, value) CROSS JOIN LATERAL"
+	.sql = "SELECT i.*, c.* FROM " CI_ROWS " CROSS JOIN LATERAL"
 	" (SELECT " IDENTIFIER_COLUMNS " FROM contact_identity.identifier i"
 	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
 	" AND i.value OPERATOR(pg_catalog.=) u.value OFFSET 0) AS i CROSS JOIN LATERAL"
 	" (SELECT " CONTACT_COLUMNS " FROM contact_identity.contact c"
 	" WHERE c.account_id OPERATOR(pg_catalog.=) $1"
 	" AND c.contact_id OPERATOR(pg_catalog.=) i.contact_id OFFSET 0) AS c",
+	.columns = "kind, value",
 	.expected = SPI_OK_SELECT,
 	.nargs = 3,
 	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
@@ -53,8 +54,8 @@ static CiStatement owners_stmt = {
 
 /* Contacts by id. */
 static CiStatement contacts_stmt = {
-	.sql = FOR_EACH("$2", CONTACT_COLUMNS, "contact c",
-					"c.contact_id OPERATOR(pg_catalog.=) u.id"),
+	.sql = FOR_EACH(CONTACT_COLUMNS, "contact c", "c.contact_id OPERATOR(pg_catalog.=) u.id"),
+	.columns = "id",
 	.expected = SPI_OK_SELECT,
 	.nargs = 2,
 	.argtypes = {INT4OID, INT8ARRAYOID}
@@ -62,53 +63,60 @@ static CiStatement contacts_stmt = {
 
 /* Those that ended in a contact. */
 static CiStatement ended_stmt = {
-	.sql = FOR_EACH("$2", CONTACT_COLUMNS, "contact c",
-					"c.survivor_id OPERATOR(pg_catalog.=) u.id"),
+	.sql = FOR_EACH(CONTACT_COLUMNS, "contact c", "c.survivor_id OPERATOR(pg_catalog.=) u.id"),
+	.columns = "id",
 	.expected = SPI_OK_SELECT,
 	.nargs = 2,
 	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
-/*
- * What contacts hold: identifying values of the first, keys of the second.
- */
-static CiStatement identifiers_stmt = {
-	.sql = "SELECT r.* FROM " CI_UNNEST("$2") " AS u (id)"
-	" CROSS JOIN " CI_UNNEST("$4") " AS k (kind) CROSS JOIN LATERAL"
-	" (SELECT " IDENTIFIER_COLUMNS " FROM contact_identity.identifier i"
-	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.contact_id OPERATOR(pg_catalog.=) u.id"
-	" AND i.kind OPERATOR(pg_catalog.=) k.kind OFFSET 0) AS r"
-	" UNION ALL "
-	FOR_EACH("$3", IDENTIFIER_COLUMNS, "identifier i",
-			 "i.contact_id OPERATOR(pg_catalog.=) u.id"
-			 " AND i.kind OPERATOR(pg_catalog.<>) ALL ($4)"),
-	.expected = SPI_OK_SELECT,
-	.nargs = 4,
-	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID}
-};
-
-#define CONFLICTS_OF(argument, condition) \
-	FOR_EACH(argument, "f.conflict_id, f.contact_id, f.field_type, f.field, f.secondary_value," \
-			 " f.given, f.owner_contact_id, f.source, f.via, f.key_kind, f.key, f.status, f.given_at", \
-			 "conflict f", "f.contact_id OPERATOR(pg_catalog.=) u.id AND f.status " condition)
-
-/*
- * The conflicts of contacts, oldest first: those that a rule can meet, and of
- * the second all, since they may move with their contact.
- */
-static CiStatement conflicts_stmt = {
-	.sql = CONFLICTS_OF("$2", "OPERATOR(pg_catalog.=) ANY ('{open,dismissed}')")
-	" UNION ALL " CONFLICTS_OF("$3", "OPERATOR(pg_catalog.<>) ALL ('{open,dismissed}')")
-	" ORDER BY conflict_id",
+/* What contacts hold of the kinds that identify. */
+static CiStatement identifying_stmt = {
+	.sql = FOR_EACH(IDENTIFIER_COLUMNS, "identifier i", "i.contact_id OPERATOR(pg_catalog.=) u.id"
+					" AND i.kind OPERATOR(pg_catalog.=) ANY ($2)"),
+	.columns = "id",
 	.expected = SPI_OK_SELECT,
 	.nargs = 3,
-	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID}
+	.argtypes = {INT4OID, TEXTARRAYOID, INT8ARRAYOID}
+};
+
+/* All that they hold, keys too. */
+static CiStatement identifiers_stmt = {
+	.sql = FOR_EACH(IDENTIFIER_COLUMNS, "identifier i", "i.contact_id OPERATOR(pg_catalog.=) u.id"),
+	.columns = "id",
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
+};
+
+#define CONFLICTS_OF(condition) \
+	FOR_EACH("f.conflict_id, f.contact_id, f.field_type, f.field, f.secondary_value," \
+			 " f.given, f.owner_contact_id, f.source, f.via, f.key_kind, f.key, f.status, f.given_at", \
+			 "conflict f", "f.contact_id OPERATOR(pg_catalog.=) u.id" condition)
+
+/* The conflicts of contacts that a rule can meet. */
+static CiStatement unsettled_stmt = {
+	.sql = CONFLICTS_OF(" AND f.status OPERATOR(pg_catalog.=) ANY ('{open,dismissed}')"),
+	.columns = "id",
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
+};
+
+/* All their conflicts, which may move with their contact. */
+static CiStatement conflicts_stmt = {
+	.sql = CONFLICTS_OF(""),
+	.columns = "id",
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
 /* The conflicts that requests name. */
 static CiStatement named_conflicts_stmt = {
-	.sql = FOR_EACH("$2", "f.conflict_id, f.contact_id, f.field_type, f.field, f.secondary_value",
+	.sql = FOR_EACH("f.conflict_id, f.contact_id, f.field_type, f.field, f.secondary_value",
 					"conflict f", "f.conflict_id OPERATOR(pg_catalog.=) u.id"),
+	.columns = "id",
 	.expected = SPI_OK_SELECT,
 	.nargs = 2,
 	.argtypes = {INT4OID, INT8ARRAYOID}
@@ -116,12 +124,13 @@ static CiStatement named_conflicts_stmt = {
 
 /* Lists and blocks of contacts. */
 static CiStatement reach_stmt = {
-	.sql = FOR_EACH("$2", "m.contact_id, m.list_id, m.subscribed, m.source, m.since, NULL::pg_catalog.text",
+	.sql = FOR_EACH("m.contact_id, m.list_id, m.subscribed, m.source, m.since, NULL::pg_catalog.text",
 					"list_member m", "m.contact_id OPERATOR(pg_catalog.=) u.id")
 	" UNION ALL "
-	FOR_EACH("$2", "b.contact_id, NULL::pg_catalog.int4, NULL::pg_catalog.bool, NULL::pg_catalog.text,"
+	FOR_EACH("b.contact_id, NULL::pg_catalog.int4, NULL::pg_catalog.bool, NULL::pg_catalog.text,"
 			 " NULL::pg_catalog.timestamptz, b.channel",
 			 "block b", "b.contact_id OPERATOR(pg_catalog.=) u.id"),
+	.columns = "id",
 	.expected = SPI_OK_SELECT,
 	.nargs = 2,
 	.argtypes = {INT4OID, INT8ARRAYOID}
@@ -129,11 +138,12 @@ static CiStatement reach_stmt = {
 
 /* Who is known to be another person than contacts are. */
 static CiStatement pairs_stmt = {
-	.sql = FOR_EACH("$2", "p.contact_id, p.other_id, p.merge_id", "distinct_pair p",
+	.sql = FOR_EACH("p.contact_id, p.other_id, p.merge_id", "distinct_pair p",
 					"p.contact_id OPERATOR(pg_catalog.=) u.id")
 	" UNION ALL "
-	FOR_EACH("$2", "p.contact_id, p.other_id, p.merge_id", "distinct_pair p",
+	FOR_EACH("p.contact_id, p.other_id, p.merge_id", "distinct_pair p",
 			 "p.other_id OPERATOR(pg_catalog.=) u.id"),
+	.columns = "id",
 	.expected = SPI_OK_SELECT,
 	.nargs = 2,
 	.argtypes = {INT4OID, INT8ARRAYOID}
@@ -194,6 +204,7 @@ load_contact(Load *load, HeapTuple row, int column)
 	int64		contact_id = ci_get_int64(row, column);
 	CiContact  *contact = ci_world_contact(load->world, contact_id);
 	const char *made;
+	TransactionId written_by;
 	bool		isnull;
 
 	if (contact != NULL)
@@ -207,8 +218,9 @@ load_contact(Load *load, HeapTuple row, int column)
 	contact->created_at = ci_get_time(row, column + 5);
 	contact->identified_at = ci_get_time(row, column + 6);
 	contact->last_seen_at = ci_get_time(row, column + 7);
-	contact->is_ours =
-		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(ci_get_datum(row, column + 10, XIDOID, &isnull)));
+	written_by = DatumGetTransactionId(ci_get_datum(row, column + 10, XIDOID, &isnull));
+	contact->version = written_by;
+	contact->is_ours = TransactionIdIsCurrentTransactionId(written_by);
 	if (contact->state == CI_MERGED)
 	{
 		EndedLink  *link = palloc(sizeof(EndedLink));
@@ -297,13 +309,32 @@ load_conflict(Load *load, HeapTuple row)
 	ci_load_conflict(load->world, conflict);
 }
 
+/* Runs a statement for each id or value; the rows are in SPI_tuptable. */
+static uint64
+read_rows(Load *load, CiStatement *stmt, const CiColumn *columns)
+{
+	return ci_run_rows(stmt, &load->account, columns, true);
+}
+
+/* Reads contacts with a statement for each id. */
+static void
+load_contacts(Load *load, CiStatement *stmt, const CiColumn *ids)
+{
+	uint64		count;
+
+	if (ids->count == 0)
+		return;
+	count = read_rows(load, stmt, ids);
+	for (uint64 i = 0; i < count; i++)
+		load_contact(load, SPI_tuptable->vals[i], 1);
+	SPI_freetuptable(SPI_tuptable);
+}
+
 /* Reads contacts by id, those that are not there yet. */
 static void
 read_contacts(Load *load, CiColumn *ids)
 {
-	Datum		values[2] = {load->account, 0};
 	CiColumn	missing;
-	uint64		count;
 
 	ci_column_init(&missing, INT8OID);
 	for (int i = 0; i < ids->count; i++)
@@ -311,29 +342,24 @@ read_contacts(Load *load, CiColumn *ids)
 		if (ci_world_contact(load->world, DatumGetInt64(ids->values[i])) == NULL)
 			ci_column_add(&missing, ids->values[i], false);
 	}
-	if (missing.count == 0)
-		return;
-	values[1] = ci_column_array(&missing);
-	count = ci_run(&contacts_stmt, values, NULL, true);
-	for (uint64 i = 0; i < count; i++)
-		load_contact(load, SPI_tuptable->vals[i], 1);
-	SPI_freetuptable(SPI_tuptable);
+	load_contacts(load, &contacts_stmt, &missing);
 }
 
-/* Reads the owners of identifiers. */
+/* Reads the owners of identifiers, given as kinds and values. */
 static void
-read_owners(Load *load, CiColumn *kinds, CiColumn *given)
+read_owners(Load *load, const CiColumn *given)
 {
-	Datum		values[3] = {load->account, ci_column_array(kinds), ci_column_array(given)};
-	uint64		count = kinds->count == 0 ? 0 : ci_run(&owners_stmt, values, NULL, true);
+	uint64		count;
 
+	if (given->count == 0)
+		return;
+	count = read_rows(load, &owners_stmt, given);
 	for (uint64 i = 0; i < count; i++)
 	{
 		load_contact(load, SPI_tuptable->vals[i], FIRST_CONTACT_COLUMN);
 		load_identifier(load, SPI_tuptable->vals[i]);
 	}
-	if (kinds->count > 0)
-		SPI_freetuptable(SPI_tuptable);
+	SPI_freetuptable(SPI_tuptable);
 }
 
 /* Reads the survivors of ended contacts. */
@@ -365,48 +391,69 @@ link_survivors(Load *load)
 	}
 }
 
-/* Reads what live contacts have: identifiers, conflicts, lists, blocks. */
+/*
+ * Reads the identifiers of contacts: of those whose keys are needed, too, all,
+ * of the others those that identify.
+ */
 static void
-read_details(Load *load)
+read_identifiers(Load *load, const CiColumn *whole, const CiColumn *others)
 {
-	CiColumn	live;
-	CiColumn	whole;			/* those whose keys are needed, too */
-	CiColumn	kinds;
-	Datum		values[4] = {load->account};
+	Datum		scalars[2] = {load->account};
 	uint64		count;
 
-	ci_column_init(&live, INT8OID);
-	ci_column_init(&whole, INT8OID);
-	ci_column_init(&kinds, TEXTOID);
-	for (CiContact *contact = load->world->contacts; contact != NULL; contact = contact->next)
+	if (whole->count > 0)
 	{
-		if (contact->state == CI_MERGED || contact->state == CI_ERASED)
-			continue;
-		ci_column_add_int64(&live, contact->id);
-		if (contact->state == CI_ANONYMOUS || load->merges)
-			ci_column_add_int64(&whole, contact->id);
+		count = read_rows(load, &identifiers_stmt, whole);
+		for (uint64 i = 0; i < count; i++)
+			load_identifier(load, SPI_tuptable->vals[i]);
+		SPI_freetuptable(SPI_tuptable);
 	}
-	if (live.count == 0)
+	if (others->count > 0)
+	{
+		CiColumn	kinds;
+
+		ci_column_init(&kinds, TEXTOID);
+		for (int i = 0; i < load->config->nkinds && load->config->kinds[i].identifying; i++)
+			ci_column_add_text(&kinds, load->config->kinds[i].name);
+		scalars[1] = ci_column_array(&kinds);
+		count = ci_run_rows(&identifying_stmt, scalars, others, true);
+		for (uint64 i = 0; i < count; i++)
+			load_identifier(load, SPI_tuptable->vals[i]);
+		SPI_freetuptable(SPI_tuptable);
+	}
+}
+
+/* Of two rows, which has the lower id in its first column. */
+static int
+compare_first_ids(const void *a, const void *b)
+{
+	int64		x = ci_get_int64(*(const HeapTuple *) a, 1);
+	int64		y = ci_get_int64(*(const HeapTuple *) b, 1);
+
+	return x < y ? -1 : x > y;
+}
+
+/* Reads the conflicts of contacts, oldest first, with one of two statements. */
+static void
+read_conflicts(Load *load, CiStatement *stmt, const CiColumn *ids)
+{
+	uint64		count;
+
+	if (ids->count == 0)
 		return;
-	for (int i = 0; i < load->config->nkinds && load->config->kinds[i].identifying; i++)
-		ci_column_add_text(&kinds, load->config->kinds[i].name);
-
-	values[1] = ci_column_array(&live);
-	values[2] = ci_column_array(&whole);
-	values[3] = ci_column_array(&kinds);
-	count = ci_run(&identifiers_stmt, values, NULL, true);
-	for (uint64 i = 0; i < count; i++)
-		load_identifier(load, SPI_tuptable->vals[i]);
-	SPI_freetuptable(SPI_tuptable);
-
-	if (load->settles)
-		values[2] = values[1];
-	count = ci_run(&conflicts_stmt, values, NULL, true);
+	count = read_rows(load, stmt, ids);
+	qsort(SPI_tuptable->vals, count, sizeof(HeapTuple), compare_first_ids);
 	for (uint64 i = 0; i < count; i++)
 		load_conflict(load, SPI_tuptable->vals[i]);
 	SPI_freetuptable(SPI_tuptable);
+}
 
-	count = ci_run(&reach_stmt, values, NULL, true);
+/* Reads lists and blocks of contacts. */
+static void
+read_reach(Load *load, const CiColumn *ids)
+{
+	uint64		count = read_rows(load, &reach_stmt, ids);
+
 	for (uint64 i = 0; i < count; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
@@ -428,14 +475,34 @@ read_details(Load *load)
 		}
 	}
 	SPI_freetuptable(SPI_tuptable);
+}
 
-	if (whole.count == 0)
+/* Reads what live contacts have: identifiers, conflicts, lists, blocks. */
+static void
+read_details(Load *load)
+{
+	CiColumn	live;
+	CiColumn	whole;			/* those that may end in a merge ... */
+	CiColumn	others;			/* ... and those that will not */
+
+	ci_column_init(&live, INT8OID);
+	ci_column_init(&whole, INT8OID);
+	ci_column_init(&others, INT8OID);
+	for (CiContact *contact = load->world->contacts; contact != NULL; contact = contact->next)
+	{
+		if (contact->state == CI_MERGED || contact->state == CI_ERASED)
+			continue;
+		ci_column_add_int64(&live, contact->id);
+		ci_column_add_int64(contact->state == CI_ANONYMOUS || load->merges ? &whole : &others, contact->id);
+	}
+	if (live.count == 0)
 		return;
-	values[1] = ci_column_array(&whole);
-	count = ci_run(&ended_stmt, values, NULL, true);
-	for (uint64 i = 0; i < count; i++)
-		load_contact(load, SPI_tuptable->vals[i], 1);
-	SPI_freetuptable(SPI_tuptable);
+	read_identifiers(load, &whole, &others);
+	read_conflicts(load, &conflicts_stmt, load->settles ? &live : &whole);
+	if (!load->settles)
+		read_conflicts(load, &unsettled_stmt, &others);
+	read_reach(load, &live);
+	load_contacts(load, &ended_stmt, &whole);
 }
 
 /*
@@ -445,7 +512,6 @@ read_details(Load *load)
 static void
 read_pairs(Load *load)
 {
-	Datum		values[2] = {load->account};
 	CiColumn	ids;
 	CiColumn	others;
 	uint64		count;
@@ -460,8 +526,7 @@ read_pairs(Load *load)
 	}
 	if (ids.count < 2)
 		return;
-	values[1] = ci_column_array(&ids);
-	count = ci_run(&pairs_stmt, values, NULL, true);
+	count = read_rows(load, &pairs_stmt, &ids);
 	pairs = palloc(sizeof(int64) * 3 * Max(1, count));
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -503,14 +568,13 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 		.world = ci_create_world(config, GetCurrentTimestamp()),
 		.account = Int32GetDatum(config->account_id)
 	};
-	CiColumn	kinds;
-	CiColumn	given;
+	CiColumn	given[2];		/* kinds, values */
 	CiColumn	contacts;
 	CiColumn	conflicts;
 
 	ci_refuse_suppressed(config, requests, count);
-	ci_column_init(&kinds, TEXTOID);
-	ci_column_init(&given, TEXTOID);
+	ci_column_init(&given[0], TEXTOID);
+	ci_column_init(&given[1], TEXTOID);
 	ci_column_init(&contacts, INT8OID);
 	ci_column_init(&conflicts, INT8OID);
 	for (int i = 0; i < count; i++)
@@ -528,16 +592,16 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 			load.merges = true;
 		if (request->op == CI_OP_UNMERGE)
 			load.world->record = ci_load_record(config, load.world, request->contact_id,
-												&kinds, &given, &contacts);
+												&given[0], &given[1], &contacts);
 		if (request->key != NULL)
 		{
-			ci_column_add_text(&kinds, request->key_kind->name);
-			ci_column_add_text(&given, request->key);
+			ci_column_add_text(&given[0], request->key_kind->name);
+			ci_column_add_text(&given[1], request->key);
 		}
 		for (int j = 0; j < request->ngiven; j++)
 		{
-			ci_column_add_text(&kinds, request->given[j].kind->name);
-			ci_column_add_text(&given, request->given[j].value);
+			ci_column_add_text(&given[0], request->given[j].kind->name);
+			ci_column_add_text(&given[1], request->given[j].value);
 		}
 		if (request->contact_id != 0)
 			ci_column_add_int64(&contacts, request->contact_id);
@@ -551,8 +615,7 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 	}
 	if (conflicts.count > 0)
 	{
-		Datum		values[2] = {load.account, ci_column_array(&conflicts)};
-		uint64		found = ci_run(&named_conflicts_stmt, values, NULL, true);
+		uint64		found = read_rows(&load, &named_conflicts_stmt, &conflicts);
 
 		for (uint64 i = 0; i < found; i++)
 		{
@@ -561,13 +624,13 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 			ci_column_add_int64(&contacts, ci_get_int64(row, 2));
 			if (ci_get_text(row, 3)[0] != 'i')
 				continue;
-			ci_column_add_text(&kinds, ci_get_text(row, 4));
-			ci_column_add_text(&given, ci_jsonb_string(ci_get_jsonb(row, 5)));
+			ci_column_add_text(&given[0], ci_get_text(row, 4));
+			ci_column_add_text(&given[1], ci_jsonb_string(ci_get_jsonb(row, 5)));
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}
 
-	read_owners(&load, &kinds, &given);
+	read_owners(&load, given);
 	read_contacts(&load, &contacts);
 	read_survivors(&load);
 	if (load.details)

@@ -9,10 +9,12 @@
  * there is, since whoever changes anything of a contact holds it.  Ended ones
  * are locked too, though their survivor guards them: a merge of the survivor
  * points them elsewhere, and must not then wait for whoever met them earlier.
- * Then all is read again.  Where that meets contacts that are not held, or where
- * another session is first to claim a new value, the attempt is rolled back
- * and made again: a contact is never waited for while a value is claimed, so
- * no two calls wait for each other.
+ * Whatever changes of a contact, its row is written too: where the rows that
+ * are held are those that were read, nothing has changed since, and else all is
+ * read again.  Where that meets contacts that are not held, or where another
+ * session is first to claim a new value, the attempt is rolled back and made
+ * again: a contact is never waited for while a value is claimed, so no two
+ * calls wait for each other.
  *
  * A contact that this transaction has written is held already.  Locking it
  * again in a subtransaction would make its row a multixact that grows with
@@ -36,10 +38,11 @@
 #define MAX_ATTEMPTS 1000
 
 static CiStatement lock_stmt = {
-	.sql = "SELECT 1 FROM " CI_UNNEST("$2") " AS u (id)"
+	.sql = "SELECT c.contact_id, c.xmin FROM " CI_ROWS
 	" JOIN contact_identity.contact c ON c.account_id OPERATOR(pg_catalog.=) $1"
 	" AND c.contact_id OPERATOR(pg_catalog.=) u.id"
 	" ORDER BY c.contact_id FOR NO KEY UPDATE OF c",
+	.columns = "id",
 	.expected = SPI_OK_SELECT,
 	.nargs = 2,
 	.argtypes = {INT4OID, INT8ARRAYOID}
@@ -105,21 +108,34 @@ look(Play *play)
 	}
 }
 
-/* Locks contacts, in order of id. */
-static void
-lock_contacts(const CiConfig *config, const int64 *ids, int count)
+/*
+ * Locks the contacts that were met, in order of id.  Answers whether they still
+ * are as they were read.
+ */
+static bool
+lock_contacts(const Play *play)
 {
-	Datum		values[2] = {Int32GetDatum(config->account_id)};
+	Datum		account = Int32GetDatum(play->config->account_id);
 	CiColumn	column;
+	uint64		count;
+	bool		same;
+	bool		isnull;
 
-	if (count == 0)
-		return;
 	ci_column_init(&column, INT8OID);
-	for (int i = 0; i < count; i++)
-		ci_column_add_int64(&column, ids[i]);
-	values[1] = ci_column_array(&column);
-	ci_run(&lock_stmt, values, NULL, false);
+	for (int i = 0; i < play->nmet; i++)
+		ci_column_add_int64(&column, play->met[i]);
+	count = ci_run_rows(&lock_stmt, &account, &column, false);
+	same = count == play->nmet;
+	for (uint64 i = 0; same && i < count; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		const CiContact *contact = ci_world_contact(play->world, ci_get_int64(row, 1));
+
+		same = contact != NULL &&
+			contact->version == DatumGetTransactionId(ci_get_datum(row, 2, XIDOID, &isnull));
+	}
 	SPI_freetuptable(SPI_tuptable);
+	return same;
 }
 
 /* Whether all contacts that were met are among those that are held. */
@@ -180,18 +196,15 @@ attempt(Play *play)
 	/* With nothing to lock, what was looked at is as good as read again. */
 	if (nheld > 0)
 	{
-		lock_contacts(play->config, held, nheld);
-		look(play);
-		if (!all_held(play, held, nheld))
-			return false;
+		if (!lock_contacts(play))
+		{
+			look(play);
+			if (!all_held(play, held, nheld))
+				return false;
+		}
 		touch_all_absent(play);
 	}
-	if (!ci_world_is_changed(play->world))
-		return true;
-	if (!ci_apply_claims(play->world))
-		return false;
-	ci_apply_world(play->world);
-	return true;
+	return !ci_world_is_changed(play->world) || ci_apply_world(play->world);
 }
 
 /* As attempt, in a subtransaction where one could leave something behind. */

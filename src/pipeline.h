@@ -99,8 +99,7 @@ extern CiWorld *ci_load_world(const CiConfig *config, CiRequest *requests, int c
 extern int64 *ci_live_contacts(const CiWorld *world, int *count);
 
 /* apply.c */
-extern bool ci_apply_claims(CiWorld *world);
-extern void ci_apply_world(CiWorld *world);
+extern bool ci_apply_world(CiWorld *world);
 extern void ci_add_to_counts(int account_id, int64 identified, int64 push, int64 conversations);
 extern int	ci_count_claims(const CiWorld *world);
 extern void ci_count_changes(const CiWorld *world, int64 *counts);

@@ -234,6 +234,7 @@ struct CiContact
 	bool		is_new;
 	bool		is_ours;		/* this transaction wrote it, so that nobody
 								 * else can */
+	uint32		version;		/* of its row, as it was read */
 	int			blocks;			/* CiChannel bits */
 	int			was_blocks;
 	CiIdentifier *identifiers;

@@ -186,15 +186,23 @@ ci_push_snapshot(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
+static const Oid *
+types_of(const CiStatement *stmt)
+{
+	return stmt->more_types != NULL ? stmt->more_types : stmt->argtypes;
+}
+
 /* The number of rows that a statement's arrays have; they are all as long. */
 static int
 rows_of(const CiStatement *stmt, const Datum *values)
 {
+	const Oid  *types = types_of(stmt);
+
 	for (int i = 0; i < stmt->nargs; i++)
 	{
 		const ArrayType *array = (const ArrayType *) DatumGetPointer(values[i]);
 
-		switch (stmt->argtypes[i])
+		switch (types[i])
 		{
 			case BOOLARRAYOID:
 			case INT4ARRAYOID:
@@ -211,7 +219,7 @@ rows_of(const CiStatement *stmt, const Datum *values)
 static void
 prepare(CiStatement *stmt, bool many)
 {
-	SPIPlanPtr	plan = SPI_prepare_cursor(stmt->sql, stmt->nargs, stmt->argtypes,
+	SPIPlanPtr	plan = SPI_prepare_cursor(stmt->columns == NULL ? stmt->sql : ci_statement_text(stmt), stmt->nargs, unconstify(Oid *, types_of(stmt)),
 										  stmt->free_plan ? 0 : CURSOR_OPT_GENERIC_PLAN);
 
 	if (plan == NULL)
@@ -298,7 +306,8 @@ static void
 plan_by_keys(CiStatement *stmt)
 {
 	static const char *const off[] = {
-		"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit"
+		"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin",
+		"enable_memoize", "jit"
 	};
 	int			nest_level = NewGUCNestLevel();
 	CachedPlan *plan;
@@ -548,6 +557,22 @@ text_array(const CiColumn *column)
 	}
 	memcpy((char *) array + header, column->texts, column->used);
 	return PointerGetDatum(array);
+}
+
+/* One value of a column, where it is not null. */
+Datum
+ci_column_value(const CiColumn *column, int row)
+{
+	char	   *text = column->texts;
+
+	if (text == NULL || column->nulls[row])
+		return column->values[row];
+	for (int i = 0; i < row; i++)
+	{
+		if (!column->nulls[i])
+			text	  +=INTALIGN(VARSIZE(text));
+	}
+	return PointerGetDatum(text);
 }
 
 /* The column as an array. */

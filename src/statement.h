@@ -15,6 +15,10 @@
 
 #define CI_MAX_ARGS 32
 
+/* The parts of one statement, and the plain values that each has at most. */
+#define CI_MAX_PARTS 10
+#define CI_MAX_SCALARS 6
+
 /*
  * The rows of arrays, to be joined with a table by its key.  The limit makes
  * the planner expect one row.  (In FROM, unnest() would write its rows to a
@@ -28,19 +32,28 @@
 	"(SELECT pg_catalog.unnest($2), pg_catalog.unnest($3) LIMIT pg_catalog.cardinality($2))"
 
 /*
- * A statement of ours.  The first two or three fields are given where it is
+ * What the rows that a statement is given are called in its text: it becomes
+ * (...) AS u (columns).  Their columns are the last arguments, as arrays.
+ */
+#define CI_ROWS "/* rows */"
+
+/*
+ * A statement of ours.  What it is and how it runs is given where it is
  * defined, the rest is kept by ci_run.
  */
 typedef struct CiStatement
 {
 	const char *sql;
+	const char *columns;		/* of CI_ROWS */
 	int			expected;		/* SPI_OK_... */
 	int			nargs;
 	Oid			argtypes[CI_MAX_ARGS];
+	const Oid  *more_types;		/* instead, of many arguments */
 	bool		free_plan;		/* the planner may choose; else by key only */
 	bool		sees_latest;	/* rows, too, that are newer than the
 								 * transaction's snapshot; to change one of
 								 * them is 40001 */
+	int			number;			/* among those that are bundled */
 	SPIPlanPtr	plan;
 	bool		planned;
 	uint64		runs;			/* of this plan */
@@ -70,6 +83,28 @@ typedef struct CiColumn
 	Size		room;
 } CiColumn;
 
+/* A statement and the rows that it is given. */
+typedef struct CiPart
+{
+	CiStatement *stmt;
+	Datum		scalars[CI_MAX_SCALARS];	/* its first arguments */
+	const CiColumn *columns;
+} CiPart;
+
+/* Writing statements, run as one. */
+typedef struct CiBundle
+{
+	bool		together;		/* else each at once, by itself */
+	int			count;
+	CiPart		parts[CI_MAX_PARTS];
+} CiBundle;
+
+/* bundle.c */
+extern char *ci_statement_text(const CiStatement *stmt);
+extern uint64 ci_run_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns, bool read_only);
+extern uint64 ci_write(CiBundle *bundle, CiStatement *stmt, const Datum *scalars, const CiColumn *columns);
+extern uint64 ci_run_bundle(const CiBundle *bundle);
+
 /* statement.c */
 extern void ci_install_hooks(void);
 extern void ci_become_owner(CiCaller *caller);
@@ -89,6 +124,7 @@ extern void ci_column_add_id(CiColumn *column, int64 value);
 extern void ci_column_add_bool(CiColumn *column, bool value);
 extern void ci_column_add_time(CiColumn *column, int64 value);
 extern Datum ci_column_array(const CiColumn *column);
+extern Datum ci_column_value(const CiColumn *column, int row);
 
 extern void ci_report_corrupt(const char *column) pg_attribute_noreturn();
 extern char *ci_get_text(HeapTuple tuple, int column);
