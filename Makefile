@@ -44,7 +44,7 @@ test:
 soak:
 	@scripts/throwaway scripts/soak $(SUITES)
 bench:
-	@scripts/throwaway bench/inbox
+	@scripts/throwaway bench/run long
 else
 
 # Inlining our functions into other people's queries gains nothing.

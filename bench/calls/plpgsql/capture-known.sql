@@ -1,0 +1,2 @@
+\set r random(1, :people)
+SELECT plain.capture('push', 'o' || :r);

@@ -1,0 +1,4 @@
+\set n :n + 1
+\set id (:run * 64 + :client_id) * 10000000 + :n
+\set p :base + :n * :clients + :client_id
+SELECT plain.identify('push', 'p' || :p, 'n' || :id || '@example.org');
