@@ -44,6 +44,7 @@ test:
 soak:
 	@scripts/throwaway scripts/soak $(SUITES)
 bench:
+	@scripts/install-packages gnuplot-nox
 	@scripts/throwaway bench/run long
 else
 
