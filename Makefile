@@ -110,6 +110,16 @@ build/fuzz/%.o: %.c $(HOST_HEADERS)
 	$(CLANG) $(HOST_CFLAGS) -Wno-ignored-attributes -fsanitize=fuzzer-no-link -c -o $@ $<
 build/fuzz/%: build/fuzz/test/fuzz/%.o $(FUZZ_OBJS) src/phone.o
 	$(CLANG) $(HOST_CFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJS) $(HOST_LIBS)
+# The reader of jsonb is fed within a server, by a module that is not installed.
+READER = src/attribute.c src/batch.c test/fuzz/request.c
+build/module/src/%.o: COVERAGE = -fsanitize-coverage=trace-pc
+build/module/%.o: %.c $(HOST_HEADERS)
+	@$(MKDIR_P) $(@D)
+	$(CC) $(CFLAGS) $(CFLAGS_SL) -O1 -Werror -DUSE_ASSERT_CHECKING -fsanitize=undefined -fno-sanitize-recover=all \
+		$(COVERAGE) -Isrc $(CPPFLAGS) -c -o $@ $<
+build/module/fuzz_request.so: $(READER:%.c=build/module/%.o)
+	$(CC) $(CFLAGS) -shared -fsanitize=undefined -Wl,-Bsymbolic -o $@ $^
+replayers: build/module/fuzz_request.so
 replayers: $(addprefix build/replay/,$(FUZZERS))
 fuzzers: $(addprefix build/fuzz/,$(FUZZERS))
 .SECONDARY: $(HOST_OBJS) $(FUZZ_OBJS)
