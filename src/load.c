@@ -556,6 +556,60 @@ read_pairs(Load *load)
 	}
 }
 
+/* In the order of the index that they are looked up in. */
+static int
+compare_wanted(const void *a, const void *b)
+{
+	const CiRawIdentifier *x = (const CiRawIdentifier *) a;
+	const CiRawIdentifier *y = (const CiRawIdentifier *) b;
+	int			result = strcmp(x->kind, y->kind);
+
+	return result != 0 ? result : strcmp(x->value, y->value);
+}
+
+/*
+ * What requests give.  Many are looked up in the order of the index, each
+ * once: in the order in which they came, each would be on another page of it.
+ */
+static void
+add_given(const CiRequest *requests, int count, CiColumn *given)
+{
+	CiRawIdentifier *wanted;
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+		n += 1 + requests[i].ngiven;
+	wanted = palloc_extended(sizeof(CiRawIdentifier) * Max(1, n), MCXT_ALLOC_HUGE);
+	n = 0;
+	for (int i = 0; i < count; i++)
+	{
+		const CiRequest *request = &requests[i];
+
+		if (request->error.code != CI_OK)
+			continue;
+		if (request->key != NULL)
+		{
+			wanted[n].kind = request->key_kind->name;
+			wanted[n++].value = request->key;
+		}
+		for (int j = 0; j < request->ngiven; j++)
+		{
+			wanted[n].kind = request->given[j].kind->name;
+			wanted[n++].value = request->given[j].value;
+		}
+	}
+	if (count > 1)
+		qsort(wanted, n, sizeof(CiRawIdentifier), compare_wanted);
+	for (int i = 0; i < n; i++)
+	{
+		if (count > 1 && i > 0 && compare_wanted(&wanted[i - 1], &wanted[i]) == 0)
+			continue;
+		ci_column_add_text(&given[0], wanted[i].kind);
+		ci_column_add_text(&given[1], wanted[i].value);
+	}
+	pfree(wanted);
+}
+
 /*
  * Reads what the requests touch, as the active snapshot has it.  SPI must be
  * connected and the owner be the current user.
@@ -593,16 +647,6 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 		if (request->op == CI_OP_UNMERGE)
 			load.world->record = ci_load_record(config, load.world, request->contact_id,
 												&given[0], &given[1], &contacts);
-		if (request->key != NULL)
-		{
-			ci_column_add_text(&given[0], request->key_kind->name);
-			ci_column_add_text(&given[1], request->key);
-		}
-		for (int j = 0; j < request->ngiven; j++)
-		{
-			ci_column_add_text(&given[0], request->given[j].kind->name);
-			ci_column_add_text(&given[1], request->given[j].value);
-		}
 		if (request->contact_id != 0)
 			ci_column_add_int64(&contacts, request->contact_id);
 		if (request->loser_id != 0)
@@ -613,6 +657,7 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 			ci_column_add_int64(&conflicts, request->conflict_id);
 		}
 	}
+	add_given(requests, count, given);
 	if (conflicts.count > 0)
 	{
 		uint64		found = read_rows(&load, &named_conflicts_stmt, &conflicts);
