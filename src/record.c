@@ -111,7 +111,9 @@ static CiStatement ended_before_stmt = {
 /* The history of the survivor from the merge on. */
 static CiStatement events_stmt = {
 	.sql = "SELECT e.event, e.field_type, e.field, e.old_value, e.new_value, e.old_source, e.old_at,"
-	" e.new_source, e.new_at, e.found_kind, e.found_value, e.merge_id, e.conflict_id, " FLAGS("old") ", " FLAGS("new")
+	" e.new_source, e.new_at, e.found_kind, e.found_value, e.merge_id, e.conflict_id, " FLAGS("old") ", " FLAGS("new") ","
+	" e.call_id, EXISTS (SELECT FROM contact_identity.merge m WHERE m.account_id OPERATOR(pg_catalog.=) $1"
+	" AND m.merge_id OPERATOR(pg_catalog.=) e.merge_id AND m.undone_at IS NOT NULL)"
 	" FROM contact_identity.event e WHERE e.account_id OPERATOR(pg_catalog.=) $1"
 	" AND e.contact_id OPERATOR(pg_catalog.=) $3 AND e.event_id OPERATOR(pg_catalog.>=)"
 	" (SELECT pg_catalog.min(f.event_id) FROM contact_identity.event f"
@@ -266,18 +268,73 @@ field_type_of(const char *name)
 	return CI_FIELD_CONTACT;
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Whether the events read so far leave a value of an identifier as this one does. */
+static bool
+leaves_value(const CiRecord *record, const CiPastEvent *event, const char *value)
+{
+	for (int i = record->nevents; value != NULL && --i >= 0;)
+	{
+		const CiPastEvent *last = &record->events[i];
+
+		if (last->kind != event->kind || strncmp(last->event, "conflict_", 9) == 0)
+			continue;
+		if (same_text(last->new_value, value))
+			return same_text(event->new_value, value);
+		if (same_text(last->old_value, value))
+			return !same_text(event->new_value, value);
+	}
+	return true;
+}
+
+/* Whether an event puts back what the events read so far have left. */
+static bool
+puts_back(const CiRecord *record, const CiPastEvent *event)
+{
+	if (event->kind != NULL)
+		return leaves_value(record, event, event->old_value) && leaves_value(record, event, event->new_value);
+	for (int i = record->nevents; --i >= 0;)
+	{
+		const CiPastEvent *last = &record->events[i];
+
+		if (last->type == event->type && strcmp(last->field, event->field) == 0)
+			return same_text(last->new_canonical, event->new_canonical);
+	}
+	return true;
+}
+
+/*
+ * What another merge since has changed, and what its undoing has put back, is
+ * as if neither had been: else the undoing would seem to have given it.  What
+ * the undoing gave that was not there before is kept.
+ */
+static bool
+is_undone(const CiRecord *record, const CiPastEvent *event, bool by_undone, bool by_undoing)
+{
+	if (event->type == CI_FIELD_CONTACT || strncmp(event->event, "conflict_", 9) == 0)
+		return false;
+	return by_undone || (by_undoing && puts_back(record, event));
+}
+
 static void
 read_events(const CiConfig *config, CiRecord *record, Datum *values)
 {
 	uint64		found = ci_run(&events_stmt, values, NULL, true);
+	int64		undoing = 0;	/* the call that undid another merge */
 
-	record->events = palloc0(sizeof(CiPastEvent) * Max(1, found));
+	record->events = palloc(sizeof(CiPastEvent) * Max(1, found));
 	for (uint64 i = 0; i < found; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		CiPastEvent *event = &record->events[record->nevents];
 		const char *found_kind = ci_get_optional_text(row, 10);
 
+		memset(event, 0, sizeof(CiPastEvent));
 		event->event = ci_get_text(row, 1);
 		event->type = field_type_of(ci_get_text(row, 2));
 		event->field = ci_get_text(row, 3);
@@ -296,7 +353,10 @@ read_events(const CiConfig *config, CiRecord *record, Datum *values)
 		event->found_value = ci_get_optional_text(row, 11);
 		event->of_merge = ci_get_int64(row, 12) == record->merge_id;
 		event->conflict_id = ci_get_int64(row, 13);
-		record->nevents++;
+		if (strcmp(event->event, "unmerged") == 0 || strcmp(event->event, "released") == 0)
+			undoing = ci_get_int64(row, 24);
+		if (!is_undone(record, event, ci_get_bool(row, 25), ci_get_int64(row, 24) == undoing))
+			record->nevents++;
 	}
 	SPI_freetuptable(SPI_tuptable);
 }

@@ -126,6 +126,31 @@ CALL done(logout('push', 'den 1'));
 CALL done(unmerge(id('den'), 'Eve'));
 SELECT is(holds('den'), 'email den@example.org', '[1.9] a key that was logged out stays so');
 
+-- What an undoing puts back has not been given since.
+CALL given('una', identify('shop', ext_id => 'una'));
+CALL given('uno', identify('shop', ext_id => 'uno', attributes => '{"pet": "cat"}'));
+CALL given('uri', identify('shop', ext_id => 'uri'));
+CALL done(merge(id('una'), id('uno'), 'Eve'));
+CALL done(identify('shop', ext_id => 'uno', whatsapp => '+12065550177', attributes => '{"hat": "red"}'));
+CALL done(merge(id('uri'), id('una'), 'Eve'));
+CALL done(unmerge(id('una'), 'Eve'));
+CALL done(unmerge(id('uno'), 'Eve'));
+SELECT results_eq($$ SELECT name_of(contact_id), ext_id COLLATE "default", whatsapp COLLATE "default", attributes::text
+    FROM all_contacts WHERE contact_id IN (id('una'), id('uno'), id('uri')) ORDER BY ext_id $$,
+    $$ VALUES ('una', 'una', NULL, '{}'), ('uno', 'uno', '+12065550177', '{"hat": "red", "pet": "cat"}'), ('uri', 'uri', NULL, '{}') $$,
+    '[10.3] of a chain, undone newest first, each has what is its own');
+-- Nor is what the merge in between had replaced.
+CALL done(merge(id('una'), id('uno'), 'Eve'));
+CALL done(identify('shop', ext_id => 'uno', attributes => '{"city": "Lyon"}'));
+CALL given('ugo', identify('shop', ext_id => 'ugo', attributes => '{"city": "Bonn"}'));
+CALL done(merge(id('una'), id('ugo'), 'Eve', newer_wins => true));
+CALL done(unmerge(id('ugo'), 'Eve'));
+CALL done(unmerge(id('uno'), 'Eve'));
+SELECT results_eq($$ SELECT name_of(contact_id), attributes->>'city' FROM all_contacts
+    WHERE contact_id IN (id('una'), id('uno'), id('ugo')) ORDER BY ext_id $$,
+    $$ VALUES ('ugo', 'Bonn'), ('una', NULL), ('uno', 'Lyon') $$,
+    '[10.3] a value that a merge in between had replaced goes back with its key');
+
 -- Opt-outs, blocks and lists.
 CALL given('eli', identify('shop', email => 'eli@example.org'));
 CALL given('ely', identify('push', 'ely 1', email => 'ely@example.org'));
