@@ -9,6 +9,7 @@
 --     push.sql        log-ins of push subscribers, shared devices, opting out
 --     orders.sql      orders: an attached table of the shop, which calls nothing
 --     check.sql       fails unless everything came out as it must
+--     evening.sql     a preview, a merge that is undone, someone forgotten, the past
 \set QUIET on
 \pset pager off
 \pset null ''
@@ -49,6 +50,7 @@ FROM contact_identity.contact_counts;
 TABLE counts;
 
 \ir visits.sql
+SELECT clock_timestamp() AS noon \gset
 \ir chat.sql
 SELECT pg_temp.must('exactly the spoilt messages were refused',
     (SELECT count(*) FROM played WHERE outcome = 'refused') = (SELECT count(*) FROM message WHERE spoilt))
@@ -206,13 +208,22 @@ WHERE field_type = 'contact'
        OR contact_id IN (SELECT merged_id FROM contact_identity.merges WHERE survivor_id = :nuria))
 ORDER BY event_id;
 
+\ir check.sql
+\ir evening.sql
+
 \echo
-\echo '10. The proof. check_integrity() returns a row for whatever is wrong, and the counts are'
-\echo '   those of the rows.'
+\echo '15. The proof. check_integrity() returns a row for whatever is wrong, and the'
+\echo '    counts are those of the rows.'
 \echo
 SELECT * FROM contact_identity.check_integrity();
 SELECT c.listing_total, (SELECT count(*) FROM contact_identity.contacts) AS "rows of contacts",
        c.home_total, (SELECT count(*) FROM contact_identity.all_contacts) AS "rows of all_contacts"
 FROM contact_identity.contact_counts c;
-\ir check.sql
+SELECT pg_temp.must('check_integrity() finds nothing',
+    NOT EXISTS (SELECT FROM contact_identity.check_integrity())),
+pg_temp.must('the counts are those of the rows',
+    (SELECT listing_total = (SELECT count(*) FROM contact_identity.contacts)
+            AND home_total = (SELECT count(*) FROM contact_identity.all_contacts)
+     FROM contact_identity.contact_counts))
+\g /dev/null
 \echo 'Read on in README.md: "A session" takes the calls one by one, then there is a section per task.'
