@@ -27,6 +27,16 @@
 #define IDENTIFIER_EVENT \
 	"e.field_type IN ('identifier', 'key') AND NOT starts_with(e.event, 'conflict_')"
 
+/*
+ * The last row before the time up to which history was purged [10.9]: which one
+ * came before it is not known any more.  Tables of 1.0.0 have no such time.
+ */
+#define LAST_PURGED(e, partition) \
+	"max(" e ".event_id) FILTER (WHERE " e ".written_at < h.history_from) OVER (PARTITION BY " partition ")"
+#define JOIN_HORIZON \
+	" JOIN (SELECT a.account_id, (to_jsonb(a) ->> 'history_from')::timestamptz AS history_from" \
+	" FROM contact_identity.account a) h USING (account_id)"
+
 #define CHECK(text) {.sql = text, .expected = SPI_OK_SELECT, .free_plan = true}
 
 static CiStatement checks[] = {
@@ -197,28 +207,29 @@ static CiStatement checks[] = {
 	 * contact had when it was merged was its survivor's, whose own rows may
 	 * have been emptied since [10.6], when unmerge() gives it back.
 	 */
-	CHECK("WITH named AS (SELECT e.account_id, e.event_id, e.contact_id, e.field AS kind, e.new_value AS value,"
+	CHECK("WITH named AS (SELECT e.account_id, e.event_id, e.written_at, e.contact_id, e.field AS kind, e.new_value AS value,"
 		  " e.contact_id AS holder, e.old_value IS NOT DISTINCT FROM e.new_value AS held, false AS parked"
 		  " FROM contact_identity.event e WHERE " IDENTIFIER_EVENT " AND e.new_value IS NOT NULL"
-		  " UNION ALL SELECT e.account_id, e.event_id, e.contact_id, e.field, e.old_value, NULL, true,"
+		  " UNION ALL SELECT e.account_id, e.event_id, e.written_at, e.contact_id, e.field, e.old_value, NULL, true,"
 		  " coalesce((e.detail -> 'new' ->> 'parked')::boolean, false)"
 		  " FROM contact_identity.event e WHERE " IDENTIFIER_EVENT " AND e.old_value IS NOT NULL"
 		  " AND e.old_value IS DISTINCT FROM e.new_value"
 		  "), line AS (SELECT n.*, lag(n.holder) OVER w AS held_by, lag(n.parked) OVER w AS was_parked,"
-		  " lag(n.event_id) OVER w AS before"
-		  " FROM named n WINDOW w AS (PARTITION BY n.account_id, n.kind, n.value ORDER BY n.event_id)"
+		  " lag(n.event_id) OVER w AS before, " LAST_PURGED("n", "n.account_id, n.kind, n.value") " AS last_purged"
+		  " FROM named n" JOIN_HORIZON " WINDOW w AS (PARTITION BY n.account_id, n.kind, n.value ORDER BY n.event_id)"
 		  ") "
 		  BREACH("account_id", "9.4", "'event ' || event_id",
 				 "CASE WHEN held THEN 'is about a value that by history was not its contact''s, of kind '"
 				 " ELSE 'gives a contact what it had by history, of kind ' END || kind")
-		  " FROM line WHERE NOT was_parked AND held <> (held_by IS NOT DISTINCT FROM contact_id)"
+		  " FROM line WHERE (last_purged IS NULL OR event_id > last_purged) AND NOT was_parked AND held <> (held_by IS NOT DISTINCT FROM contact_id)"
 		  " AND (held OR NOT EXISTS (SELECT FROM contact_identity.event m WHERE m.account_id = line.account_id"
 		  " AND m.contact_id = line.contact_id AND m.event = 'merged'"
 		  " AND m.event_id > line.before AND m.event_id < line.event_id))"),
 	CHECK("WITH line AS (SELECT account_id, contact_id, e.call_id, e.event_id, e.field_type, e.field, e.old_value, e.new_value,"
 		  " e.field_type = 'attribute' AND (e.old_at IS NULL) <> (e.new_at IS NULL) AS comes_or_goes,"
-		  " lag(e.event_id) OVER w AS before, lag(e.new_value) OVER w AS value_before"
-		  " FROM contact_identity.event e JOIN contact_identity.contact c USING (account_id, contact_id)"
+		  " lag(e.event_id) OVER w AS before, lag(e.new_value) OVER w AS value_before,"
+		  " " LAST_PURGED("e", "account_id, contact_id, e.field_type, e.field") " AS last_purged"
+		  " FROM contact_identity.event e JOIN contact_identity.contact c USING (account_id, contact_id)" JOIN_HORIZON
 		  " WHERE e.field_type IN ('attribute', 'list', 'block') AND NOT starts_with(e.event, 'conflict_')"
 		  " AND c.state <> 'erased'"	/* whose values are gone [10.6] */
 		  " WINDOW w AS (PARTITION BY account_id, contact_id, e.field_type, e.field ORDER BY e.event_id)"
@@ -226,7 +237,7 @@ static CiStatement checks[] = {
 		  BREACH("account_id", "9.4", "'event ' || event_id",
 				 "CASE WHEN old_value IS NOT DISTINCT FROM value_before THEN 'says no change of '"
 				 " ELSE 'says a change from what was not there by history, of ' END || field_type || ' ' || field")
-		  " FROM line WHERE before IS NOT NULL"
+		  " FROM line WHERE before IS NOT NULL AND (last_purged IS NULL OR event_id > last_purged)"
 	/* unmerge() gives a contact again what it had when it ended */
 		  " AND NOT EXISTS (SELECT FROM contact_identity.event u WHERE u.account_id = line.account_id"
 		  " AND u.contact_id = line.contact_id AND u.call_id = line.call_id AND u.event = 'unmerged')"

@@ -524,6 +524,18 @@ put_line(ReturnSetInfo *result, HeapTuple row)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+/* [10.9] The row that says that a story has gaps up to a time. */
+static void
+put_purged(ReturnSetInfo *result, int64 contact_id, int64 history_from)
+{
+	Datum		values[TIMELINE_COLUMNS] = {0};
+	bool		nulls[TIMELINE_COLUMNS] = {true, false, true, true, true, false, true, true};
+
+	values[1] = CStringGetTextDatum(psprintf("History before %s was purged in part.", timestamptz_to_str(history_from)));
+	values[5] = Int64GetDatum(contact_id);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
 PG_FUNCTION_INFO_V1(ci_timeline);
 
 /* timeline(contact_id, account_id) */
@@ -536,13 +548,16 @@ ci_timeline(PG_FUNCTION_ARGS)
 	MemoryContext line = AllocSetContextCreate(CurrentMemoryContext, "contact_identity line",
 											   ALLOCSET_SMALL_SIZES);
 	CiCaller	caller;
+	int64		history_from;
 	uint64		count;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	begin(&caller, account_id);
-	require_known(account_id, fcinfo, NULL);
+	require_known(account_id, fcinfo, &history_from);
 	values[1] = PG_GETARG_DATUM(0);
 	count = ci_run(&timeline_stmt, values, NULL, true);
+	if (count > 0 && history_from != CI_NO_TIME && ci_get_time(SPI_tuptable->vals[0], 13) < history_from)
+		put_purged(result, PG_GETARG_INT64(0), history_from);
 	for (uint64 i = 0; i < count; i++)
 	{
 		MemoryContext outer = MemoryContextSwitchTo(line);

@@ -196,7 +196,10 @@ attempt(Play *play)
 	/* With nothing to lock, what was looked at is as good as read again. */
 	if (nheld > 0)
 	{
-		if (!lock_contacts(play))
+		bool		same = lock_contacts(play);
+
+		/* A merge's record and history can be purged with no contact changed. */
+		if (!same || play->world->record != NULL)
 		{
 			look(play);
 			if (!all_held(play, held, nheld))

@@ -1,13 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * retention.c
- *	  purge_anonymous(): contacts that nobody has seen for long (RULES 10.7).
+ *	  purge_anonymous(): contacts that nobody has seen for long (RULES 10.7),
+ *	  and purge_history(): what history need not tell any more (RULES 10.9).
  *
- * A batch locks its contacts as rows that go: FOR UPDATE, since a row with a
- * foreign key to one waits for that, and that waits for it.  What is locked by
- * anybody else is in use, and is left for another time: the purge waits for
- * nobody, and so is in nobody's way.  Who is named by an application's row is
- * found out when the locks are held.
+ * What is locked by anybody else is in use, and is left for another time: a
+ * purge waits for no call, and so is in nobody's way.
+ *
+ * A batch of purge_anonymous() locks its contacts as rows that go: FOR UPDATE,
+ * since a row with a foreign key to one waits for that, and that waits for it.
+ * Who is named by an application's row is found out when the locks are held.
+ *
+ * purge_history() notes first from when on history will be whole, so that
+ * whoever sees a row gone sees that, too.  Then the records of old merges are
+ * emptied, with their contacts held as unmerge() holds them, and then rows go
+ * that no question about a later time, no merge that can be undone, and no
+ * erasing needs.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +33,7 @@
 #include "collect.h"
 
 PG_FUNCTION_INFO_V1(ci_purge_anonymous);
+PG_FUNCTION_INFO_V1(ci_purge_history);
 
 #define MAX_BATCH 100000
 
@@ -97,6 +106,153 @@ static CiStatement delete_stmts[] = {
 	DELETE_OF("contact", "contact_id")
 };
 
+/* ---- purge_history ---- */
+
+/* The time before which merges cannot be undone any more, and what is noted. */
+static CiStatement limits_stmt = {
+	.sql = "SELECT LEAST($2, $3 OPERATOR(pg_catalog.-) a.unmerge_for),"
+	" COALESCE(a.history_from OPERATOR(pg_catalog.>=) $2, false)"
+	" FROM contact_identity.account a WHERE a.account_id OPERATOR(pg_catalog.=) $1",
+	.expected = SPI_OK_SELECT,
+	.nargs = 3,
+	.argtypes = {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+/* It never goes back: what was purged once is not known of again. */
+static CiStatement history_from_stmt = {
+	.sql = "UPDATE contact_identity.account a SET history_from = $2"
+	" WHERE a.account_id OPERATOR(pg_catalog.=) $1"
+	" AND (a.history_from IS NULL OR a.history_from OPERATOR(pg_catalog.<) $2)",
+	.expected = SPI_OK_UPDATE,
+	.nargs = 2,
+	.argtypes = {INT4OID, TIMESTAMPTZOID}
+};
+
+static CiStatement old_merges_stmt = {
+	.sql = "SELECT m.merge_id, m.merged_id FROM contact_identity.merge m"
+	" WHERE m.account_id OPERATOR(pg_catalog.=) $1 AND m.merge_id OPERATOR(pg_catalog.>) $3"
+	" AND m.merged_at OPERATOR(pg_catalog.<) $2 AND m.detail OPERATOR(pg_catalog.<>) '{}'"
+	" ORDER BY m.merge_id LIMIT $4",
+	.expected = SPI_OK_SELECT,
+	.nargs = 4,
+	.argtypes = {INT4OID, TIMESTAMPTZOID, INT8OID, INT8OID}
+};
+
+static CiStatement hold_stmt = {
+	.sql = "SELECT c.contact_id FROM contact_identity.contact c WHERE c.account_id OPERATOR(pg_catalog.=) $1"
+	" AND c.contact_id OPERATOR(pg_catalog.=) ANY ($2) ORDER BY c.contact_id FOR NO KEY UPDATE SKIP LOCKED",
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
+};
+
+static CiStatement empty_merges_stmt = {
+	.sql = "UPDATE contact_identity.merge m SET detail = '{}' WHERE m.account_id OPERATOR(pg_catalog.=) $1"
+	" AND m.merge_id OPERATOR(pg_catalog.=) ANY ($2) AND m.merged_id OPERATOR(pg_catalog.=) ANY ($3)",
+	.expected = SPI_OK_UPDATE,
+	.nargs = 3,
+	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID}
+};
+
+static CiStatement forget_rows_stmt = {
+	.sql = "DELETE FROM contact_identity.followed_row r USING contact_identity.merge m"
+	" WHERE r.account_id OPERATOR(pg_catalog.=) $1 AND r.merge_id OPERATOR(pg_catalog.=) ANY ($2)"
+	" AND m.account_id OPERATOR(pg_catalog.=) $1 AND m.merge_id OPERATOR(pg_catalog.=) r.merge_id"
+	" AND m.merged_id OPERATOR(pg_catalog.=) ANY ($3)",
+	.expected = SPI_OK_DELETE,
+	.nargs = 3,
+	.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID}
+};
+
+static CiStatement next_contacts_stmt = {
+	.sql = "SELECT c.contact_id FROM contact_identity.contact c WHERE c.account_id OPERATOR(pg_catalog.=) $1"
+	" AND c.contact_id OPERATOR(pg_catalog.>) $2 ORDER BY c.contact_id LIMIT $3",
+	.expected = SPI_OK_SELECT,
+	.nargs = 3,
+	.argtypes = {INT4OID, INT8OID, INT8OID}
+};
+
+#define IS_CONFLICT(e) "pg_catalog.starts_with(" e ".event, 'conflict_')"
+#define IS_VALUE(e) e ".field_type OPERATOR(pg_catalog.=) ANY ('{identifier,key}')"
+
+/*
+ * The rows of contacts that nothing needs any more.  Of those before the time
+ * the newest stays that says of a contact
+ *	- what an attribute, a list or a block is,
+ *	- whose an identifier or a key is,
+ *	- what became of a conflict, and who has it,
+ *	- in which state it is, and what it had to do with another contact,
+ * so that it is still said what was there at that time, what a contact ever
+ * held, and with whom it exchanged values.  As yet the rest is needed of merges
+ * that can be undone: all of the merge, and all that their survivors went
+ * through since.
+ */
+static CiStatement unneeded_stmt = {
+	.sql = "WITH old AS MATERIALIZED (SELECT e.event_id, e.contact_id, e.merge_id, e.conflict_id, e.other_contact_id,"
+	" e.event, e.field_type, e.field, e.old_value, e.new_value FROM " CI_UNNEST("$2") " AS u (id)"
+	" JOIN contact_identity.event e ON e.account_id OPERATOR(pg_catalog.=) $1"
+	" AND e.contact_id OPERATOR(pg_catalog.=) u.id WHERE e.written_at OPERATOR(pg_catalog.<) $3"
+	"), undoable AS MATERIALIZED (SELECT m.merge_id, m.survivor_id FROM contact_identity.merge m"
+	" WHERE m.account_id OPERATOR(pg_catalog.=) $1 AND m.survivor_id OPERATOR(pg_catalog.=) ANY ($2)"
+	" AND m.undone_at IS NULL AND m.detail OPERATOR(pg_catalog.<>) '{}'"
+	"), since AS MATERIALIZED (SELECT u.survivor_id, pg_catalog.min(e.event_id) AS event_id"
+	" FROM undoable u JOIN contact_identity.event e ON e.account_id OPERATOR(pg_catalog.=) $1"
+	" AND e.contact_id OPERATOR(pg_catalog.=) u.survivor_id AND e.merge_id OPERATOR(pg_catalog.=) u.merge_id"
+	" GROUP BY u.survivor_id"
+	") SELECT o.event_id FROM old o EXCEPT ("
+	"SELECT pg_catalog.max(o.event_id) FROM old o"
+	" WHERE o.field_type OPERATOR(pg_catalog.=) ANY ('{attribute,list,block}') AND NOT " IS_CONFLICT("o")
+	" GROUP BY o.contact_id, o.field_type, o.field"
+	" UNION ALL SELECT pg_catalog.max(o.event_id) FROM old o"
+	" CROSS JOIN LATERAL (SELECT o.old_value AS value UNION ALL SELECT o.new_value) AS v"
+	" WHERE " IS_VALUE("o") " AND NOT " IS_CONFLICT("o")
+	/* those of an erased contact have no value any more */
+	" AND (v.value IS NOT NULL OR (o.old_value IS NULL AND o.new_value IS NULL))"
+	" GROUP BY o.contact_id, o.field, v.value"
+	" UNION ALL SELECT pg_catalog.max(o.event_id) FROM old o WHERE " IS_CONFLICT("o")
+	" GROUP BY o.contact_id, o.conflict_id, o.event OPERATOR(pg_catalog.=) 'conflict_moved'"
+	" UNION ALL SELECT pg_catalog.max(o.event_id) FROM old o WHERE o.field_type OPERATOR(pg_catalog.=) 'contact'"
+	" GROUP BY o.contact_id, o.field, o.event, o.other_contact_id"
+	" UNION ALL SELECT pg_catalog.max(o.event_id) FROM old o WHERE o.other_contact_id IS NOT NULL"
+	" GROUP BY o.contact_id, o.other_contact_id"
+	" UNION ALL SELECT o.event_id FROM old o JOIN since s ON s.survivor_id OPERATOR(pg_catalog.=) o.contact_id"
+	" AND o.event_id OPERATOR(pg_catalog.>=) s.event_id"
+	" UNION ALL SELECT o.event_id FROM old o JOIN contact_identity.merge m"
+	" ON m.account_id OPERATOR(pg_catalog.=) $1 AND m.merge_id OPERATOR(pg_catalog.=) o.merge_id"
+	" WHERE m.merged_at OPERATOR(pg_catalog.>=) $4 OR m.detail OPERATOR(pg_catalog.<>) '{}')",
+	.expected = SPI_OK_SELECT,
+	.nargs = 4,
+	.argtypes = {INT4OID, INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static CiStatement delete_events_stmt = {
+	.sql = "DELETE FROM contact_identity.event e USING (SELECT o.event_id FROM " CI_UNNEST("$2") " AS u (id)"
+	" JOIN contact_identity.event o ON o.account_id OPERATOR(pg_catalog.=) $1"
+	" AND o.event_id OPERATOR(pg_catalog.=) u.id ORDER BY o.event_id FOR UPDATE OF o SKIP LOCKED) AS g"
+	" WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.event_id OPERATOR(pg_catalog.=) g.event_id",
+	.expected = SPI_OK_DELETE,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID}
+};
+
+/* ---- Both ---- */
+
+/* A purge under way. */
+typedef struct Purge
+{
+	TimestampTz before;			/* what is older goes */
+	TimestampTz began;
+	int64		batch_size;
+	int64		last;			/* id that the last batch ended with */
+	int64		purged;
+	bool		at_end;
+	int			stage;			/* of purge_history() */
+	TimestampTz undo_from;		/* merges before it need not be undone */
+} Purge;
+
+/* Does the next batch, or sets at_end. */
+typedef void (*PurgeBatch) (const CiConfig *config, Purge *purge);
+
 static int
 compare_numbers(const void *a, const void *b)
 {
@@ -113,16 +269,13 @@ has_number(const CiColumn *sorted, Datum number)
 		bsearch(&number, sorted->values, sorted->count, sizeof(Datum), compare_numbers) != NULL;
 }
 
-/*
- * Purges the next batch; answers how many live contacts, and moves last on.  At
- * the end *at_end is set.
- */
-static int64
-purge_batch(const CiConfig *config, TimestampTz before, int64 batch_size, int64 *last, bool *at_end)
+/* Purges the next anonymous contacts. */
+static void
+purge_contacts(const CiConfig *config, Purge *purge)
 {
 	Datum		values[4] = {
-		Int32GetDatum(config->account_id), TimestampTzGetDatum(before), Int64GetDatum(*last),
-		Int64GetDatum(batch_size)
+		Int32GetDatum(config->account_id), TimestampTzGetDatum(purge->before), Int64GetDatum(purge->last),
+		Int64GetDatum(purge->batch_size)
 	};
 	uint64		count = ci_run(&candidates_stmt, values, NULL, false);
 	uint64		nended;
@@ -134,20 +287,20 @@ purge_batch(const CiConfig *config, TimestampTz before, int64 batch_size, int64 
 	CiColumn	kept;
 	CiColumn	going;
 
-	*at_end = count < batch_size;
+	purge->at_end = count < purge->batch_size;
 	ci_column_init(&candidates, INT8OID);
 	ci_column_init(&all, INT8OID);
 	ci_column_init(&kept, INT8OID);
 	ci_column_init(&going, INT8OID);
 	for (uint64 i = 0; i < count; i++)
 	{
-		*last = ci_get_int64(SPI_tuptable->vals[i], 1);
-		ci_column_add_int64(&candidates, *last);
-		ci_column_add_int64(&all, *last);
+		purge->last = ci_get_int64(SPI_tuptable->vals[i], 1);
+		ci_column_add_int64(&candidates, purge->last);
+		ci_column_add_int64(&all, purge->last);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	if (count == 0)
-		return 0;
+		return;
 
 	values[1] = ci_column_array(&candidates);
 	nended = ci_run(&ended_stmt, values, NULL, false);
@@ -184,7 +337,7 @@ purge_batch(const CiConfig *config, TimestampTz before, int64 batch_size, int64 
 			ci_column_add_int64(&going, ended[2 * i]);
 	}
 	if (purged == 0)
-		return 0;
+		return;
 
 	values[1] = ci_column_array(&going);
 	ci_run(&push_stmt, values, NULL, false);
@@ -195,23 +348,140 @@ purge_batch(const CiConfig *config, TimestampTz before, int64 batch_size, int64 
 	for (int i = 0; i < lengthof(delete_stmts); i++)
 		ci_run(&delete_stmts[i], values, NULL, false);
 	ci_add_to_counts(config->account_id, 0, -push, push - purged);
-	return purged;
+	if (purge->purged == 0)
+	{
+		values[1] = TimestampTzGetDatum(purge->began);
+		ci_run(&purged_stmt, values, NULL, false);
+	}
+	purge->purged += purged;
 }
 
-/* purge_anonymous(older_than, batch_size, account_id, purged) */
-Datum
-ci_purge_anonymous(PG_FUNCTION_ARGS)
+/* Notes up to when history is purged from now on, and what is not to be. */
+static void
+note_history_from(const CiConfig *config, Purge *purge)
+{
+	Datum		values[3] = {
+		Int32GetDatum(config->account_id), TimestampTzGetDatum(purge->before), TimestampTzGetDatum(purge->began)
+	};
+	bool		is_noted;
+
+	ci_run(&limits_stmt, values, NULL, false);
+	purge->undo_from = ci_get_time(SPI_tuptable->vals[0], 1);
+	is_noted = ci_get_bool(SPI_tuptable->vals[0], 2);
+	SPI_freetuptable(SPI_tuptable);
+	if (!is_noted)
+		ci_run(&history_from_stmt, values, NULL, false);
+}
+
+/* Empties the records of the next old merges; true where there may be more. */
+static bool
+empty_merges(const CiConfig *config, Purge *purge)
+{
+	Datum		values[4] = {
+		Int32GetDatum(config->account_id), TimestampTzGetDatum(purge->undo_from), Int64GetDatum(purge->last),
+		Int64GetDatum(purge->batch_size)
+	};
+	uint64		count = ci_run(&old_merges_stmt, values, NULL, false);
+	uint64		nheld;
+	CiColumn	merges;
+	CiColumn	contacts;
+	CiColumn	held;
+
+	ci_column_init(&merges, INT8OID);
+	ci_column_init(&contacts, INT8OID);
+	ci_column_init(&held, INT8OID);
+	for (uint64 i = 0; i < count; i++)
+	{
+		purge->last = ci_get_int64(SPI_tuptable->vals[i], 1);
+		ci_column_add_int64(&merges, purge->last);
+		ci_column_add_int64(&contacts, ci_get_int64(SPI_tuptable->vals[i], 2));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	if (count == 0)
+		return false;
+	values[1] = ci_column_array(&contacts);
+	nheld = ci_run(&hold_stmt, values, NULL, false);
+	for (uint64 i = 0; i < nheld; i++)
+		ci_column_add_int64(&held, ci_get_int64(SPI_tuptable->vals[i], 1));
+	SPI_freetuptable(SPI_tuptable);
+	values[1] = ci_column_array(&merges);
+	values[2] = ci_column_array(&held);
+	ci_run(&forget_rows_stmt, values, NULL, false);
+	ci_run(&empty_merges_stmt, values, NULL, false);
+	return count == purge->batch_size;
+}
+
+/* Purges the history of the next contacts; true where there may be more. */
+static bool
+purge_events(const CiConfig *config, Purge *purge)
+{
+	Datum		values[4] = {
+		Int32GetDatum(config->account_id), Int64GetDatum(purge->last), Int64GetDatum(purge->batch_size)
+	};
+	uint64		count = ci_run(&next_contacts_stmt, values, NULL, false);
+	uint64		nevents;
+	CiColumn	contacts;
+	CiColumn	events;
+
+	ci_column_init(&contacts, INT8OID);
+	ci_column_init(&events, INT8OID);
+	for (uint64 i = 0; i < count; i++)
+	{
+		purge->last = ci_get_int64(SPI_tuptable->vals[i], 1);
+		ci_column_add_int64(&contacts, purge->last);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	if (count == 0)
+		return false;
+	values[1] = ci_column_array(&contacts);
+	values[2] = TimestampTzGetDatum(purge->before);
+	values[3] = TimestampTzGetDatum(purge->undo_from);
+	nevents = ci_run(&unneeded_stmt, values, NULL, false);
+	for (uint64 i = 0; i < nevents; i++)
+		ci_column_add_int64(&events, ci_get_int64(SPI_tuptable->vals[i], 1));
+	SPI_freetuptable(SPI_tuptable);
+	if (nevents > 0)
+	{
+		values[1] = ci_column_array(&events);
+		purge->purged += ci_run(&delete_events_stmt, values, NULL, false);
+	}
+	return count == purge->batch_size;
+}
+
+/* Goes on with history: one stage after the other, in batches. */
+static void
+purge_past(const CiConfig *config, Purge *purge)
+{
+	bool		more = false;
+
+	if (purge->stage == 0)
+		note_history_from(config, purge);
+	else if (purge->stage == 1)
+		more = empty_merges(config, purge);
+	else
+		more = purge_events(config, purge);
+	if (more)
+		return;
+	purge->at_end = purge->stage == 2;
+	purge->stage++;
+	purge->last = 0;
+}
+
+/*
+ * A procedure (older_than, batch_size, account_id, purged): does batch after
+ * batch and commits each, where it may.
+ */
+static Datum
+purge_in_batches(FunctionCallInfo fcinfo, PurgeBatch do_batch, const char *what, const char *kept)
 {
 	bool		atomic = fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
 		castNode(CallContext, fcinfo->context)->atomic;
 	int			account_id = ci_account_argument(fcinfo, 2);
-	int64		batch_size = PG_ARGISNULL(1) ? 1000 : PG_GETARG_INT32(1);
-	int64		last = 0;
-	int64		purged = 0;
-	bool		at_end = false;
-	TimestampTz began_at = GetCurrentTimestamp();
-	TimestampTz reported_at = began_at;
-	TimestampTz before;
+	TimestampTz reported_at = GetCurrentTimestamp();
+	Purge		purge = {
+		.began = reported_at,
+		.batch_size = PG_ARGISNULL(1) ? 1000 : PG_GETARG_INT32(1)
+	};
 	Interval	nothing = {0};
 	Interval	most = {0};
 	TupleDesc	desc;
@@ -219,24 +489,23 @@ ci_purge_anonymous(PG_FUNCTION_ARGS)
 	bool		isnull[1] = {false};
 
 	if (PG_ARGISNULL(0))
-		ci_refuse(CI_INVALID, "older_than must be given", "Contacts that were seen since are kept: '1 year'.");
+		ci_refuse(CI_INVALID, "older_than must be given", kept);
 	if (DatumGetBool(DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(0), IntervalPGetDatum(&nothing))))
 		ci_refuse(CI_INVALID, "older_than must not be negative", NULL);
 	most.month = 1000 * 12;
 	if (DatumGetBool(DirectFunctionCall2(interval_gt, PG_GETARG_DATUM(0), IntervalPGetDatum(&most))))
 		ci_refuse(CI_INVALID, "older_than must be at most 1000 years", NULL);
-	if (batch_size < 1 || batch_size > MAX_BATCH)
+	if (purge.batch_size < 1 || purge.batch_size > MAX_BATCH)
 		ci_refuse(CI_INVALID, psprintf("batch_size must be from 1 to %d", MAX_BATCH), NULL);
-	before = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
-													 TimestampTzGetDatum(reported_at), PG_GETARG_DATUM(0)));
+	purge.before = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
+														   TimestampTzGetDatum(purge.began), PG_GETARG_DATUM(0)));
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	desc = BlessTupleDesc(desc);
 	SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC);
-	while (!at_end)
+	while (!purge.at_end)
 	{
 		int			nest_level = NewGUCNestLevel();
-		int64		count;
 		CiCaller	caller;
 		const CiConfig *config;
 
@@ -247,27 +516,36 @@ ci_purge_anonymous(PG_FUNCTION_ARGS)
 		SPI_connect();
 		config = ci_get_config(account_id);
 		ci_require_1_1_tables(config);
-		count = purge_batch(config, before, batch_size, &last, &at_end);
-		if (purged == 0 && count > 0)
-		{
-			Datum		values[2] = {Int32GetDatum(config->account_id), TimestampTzGetDatum(began_at)};
-
-			ci_run(&purged_stmt, values, NULL, false);
-		}
-		purged += count;
+		do_batch(config, &purge);
 		SPI_finish();
 		ci_become_caller(&caller);
 		AtEOXact_GUC(true, nest_level);
 		if (!atomic)
 			SPI_commit();
-		if (!at_end && TimestampDifferenceExceeds(reported_at, GetCurrentTimestamp(), ci_setting_report_interval * 1000))
+		if (!purge.at_end && TimestampDifferenceExceeds(reported_at, GetCurrentTimestamp(), ci_setting_report_interval * 1000))
 		{
 			reported_at = GetCurrentTimestamp();
 			ereport(NOTICE,
-					(errmsg_internal(INT64_FORMAT " contacts purged", purged), errhidestmt(true)));
+					(errmsg_internal(INT64_FORMAT " %s purged", purge.purged, what), errhidestmt(true)));
 		}
 	}
 	SPI_finish();
-	result[0] = Int64GetDatum(purged);
+	result[0] = Int64GetDatum(purge.purged);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, result, isnull)));
+}
+
+/* [10.7] purge_anonymous(older_than, batch_size, account_id, purged) */
+Datum
+ci_purge_anonymous(PG_FUNCTION_ARGS)
+{
+	return purge_in_batches(fcinfo, purge_contacts, "contacts",
+							"Contacts that were seen since are kept: '1 year'.");
+}
+
+/* [10.9] purge_history(older_than, batch_size, account_id, purged) */
+Datum
+ci_purge_history(PG_FUNCTION_ARGS)
+{
+	return purge_in_batches(fcinfo, purge_past, "rows of history",
+							"What was written since is kept: '2 years'.");
 }

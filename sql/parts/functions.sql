@@ -178,6 +178,16 @@ COMMENT ON PROCEDURE contact_identity.purge_anonymous(interval, integer, integer
     ' Those that a foreign key or a followed column names stay, and those that are in use just then. purged: how many they were.'
     ' 22023: older_than is negative or null.';
 
+CREATE PROCEDURE contact_identity.purge_history(
+    older_than interval, batch_size integer DEFAULT 1000, account_id integer DEFAULT NULL,
+    INOUT purged bigint DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME', 'ci_purge_history';
+COMMENT ON PROCEDURE contact_identity.purge_history(interval, integer, integer, bigint) IS
+    'Removes rows of history that were written so long ago, and the records of merges that are as old and older than the account''s'
+    ' unmerge_for; commits each batch, of so many contacts (RULES 10.9). The newest row of each contact and field stays, of identifiers,'
+    ' keys and conflicts that of each, and all that undoing a younger merge needs. What is asked about an earlier time is 55000 from then'
+    ' on: account.history_from. purged: how many rows they were. 22023: older_than is negative or null.';
+
 CREATE FUNCTION contact_identity.normalize(
     kind text, value text, account_id integer DEFAULT NULL) RETURNS text
 LANGUAGE c STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp

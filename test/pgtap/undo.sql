@@ -1,7 +1,7 @@
 -- RULES 10.2 to 10.4: what would happen, undoing a merge, different people.
 BEGIN;
 \ir words.psql
-SELECT plan(55);
+SELECT plan(57);
 
 
 ------------------------------------------------------------------ [10.2]

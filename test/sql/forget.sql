@@ -1,4 +1,4 @@
--- erase() and purge_anonymous(), as the README shows them.
+-- erase(), purge_anonymous() and purge_history(), as the README shows them.
 SELECT current_database() AS home \gset
 CREATE DATABASE regress_contact_identity_forget TEMPLATE template0;
 \c regress_contact_identity_forget
@@ -27,5 +27,19 @@ BEGIN;
 CALL contact_identity.purge_anonymous('0', 2);
 ROLLBACK;
 SELECT home_total FROM contact_identity.contact_counts;
+-- History of three years ago.
+SELECT contact_id FROM contact_identity.identify('shop', email => 'eva@example.org', attributes => '{"city": "Bern"}');
+SELECT outcome FROM contact_identity.identify('shop', email => 'eva@example.org', attributes => '{"city": "Bonn"}');
+SELECT outcome FROM contact_identity.identify('shop', email => 'eva@example.org', attributes => '{"city": "Ulm"}');
+UPDATE contact_identity.event SET written_at = now() - interval '3 years' WHERE contact_id = 2508;
+CALL contact_identity.purge_history('2 years');
+SELECT event, field, old_value, new_value FROM contact_identity.history WHERE contact_id = 2508 ORDER BY event_id;
+SELECT regexp_replace(what, 'before .* was', 'before ... was') AS what FROM contact_identity.timeline(2508);
+BEGIN;
+SELECT outcome FROM contact_identity.identify('shop', email => 'eva@example.org', attributes => '{"city": "Jena"}');
+CALL contact_identity.purge_history('0', 2);
+ROLLBACK;
+SELECT history_from < now() - interval '1 year' AS is_kept FROM contact_identity.account;
+SELECT * FROM contact_identity.check_integrity();
 \c :home
 DROP DATABASE regress_contact_identity_forget;

@@ -1,7 +1,10 @@
 -- Each history is of contacts and values of its own.  It is played to its end
 -- twice from the same point, in subtransactions: without the merge, and with it
 -- and its undoing.  What is compared is every row of the two contacts, times
--- included, but for when they changed last.
+-- included, but for when they changed last.  The same again with history purged
+-- before it is undone [10.9].  Ten histories share an account, whose calls are
+-- then put an hour apart and whose history is purged up to some time: answers
+-- about later times have to stay what they were.
 SET search_path = public, contact_identity;
 SET client_min_messages = warning;
 SELECT setseed(:seed / 32768.0) \g /dev/null
@@ -9,10 +12,11 @@ SELECT setseed(:seed / 32768.0) \g /dev/null
 CREATE FUNCTION one_of(VARIADIC words text[]) RETURNS text
 RETURN words[1 + floor(random() * cardinality(words))];
 
-CREATE TABLE pair (round integer, survivor bigint, loser bigint);
+CREATE FUNCTION the_account() RETURNS integer
+RETURN current_setting('contact_identity.account_id')::integer;
 
--- What is there of two contacts.
-CREATE FUNCTION rows_of(ids bigint[]) RETURNS text LANGUAGE sql AS $$
+-- What is there of two contacts; when conflicts were settled, up to some time.
+CREATE FUNCTION rows_of(ids bigint[], until timestamptz DEFAULT 'infinity') RETURNS text LANGUAGE sql AS $$
     SELECT concat_ws(E'\n',
         (SELECT string_agg(r::text, E'\n' ORDER BY r.kind, r.value)
          FROM contact_identity.identifier r WHERE r.contact_id = ANY (ids)),
@@ -21,13 +25,14 @@ CREATE FUNCTION rows_of(ids bigint[]) RETURNS text LANGUAGE sql AS $$
                       c.last_seen_at, c.attributes, c.attribute_times
                FROM contact_identity.contact c
                WHERE c.contact_id = ANY (ids) OR c.survivor_id = ANY (ids)) r),
-        (SELECT string_agg(r::text, E'\n' ORDER BY r.conflict_id)
+        (SELECT string_agg((to_jsonb(r) || jsonb_build_object('settled_at', CASE WHEN r.settled_at <= until THEN r.settled_at END))::text,
+                           E'\n' ORDER BY r.conflict_id)
          FROM contact_identity.conflict r WHERE r.contact_id = ANY (ids)),
         (SELECT string_agg(r::text, E'\n' ORDER BY r.contact_id, r.list_id)
          FROM contact_identity.list_member r WHERE r.contact_id = ANY (ids)),
         (SELECT string_agg(r::text, E'\n' ORDER BY r.contact_id, r.channel)
          FROM contact_identity.block r WHERE r.contact_id = ANY (ids)),
-        (SELECT n::text FROM contact_identity.contact_counts n WHERE n.account_id = 1))
+        (SELECT n::text FROM contact_identity.contact_counts n WHERE n.account_id = the_account()))
 $$;
 
 -- A call about the one or the other of two people: their keys and values are
@@ -40,7 +45,7 @@ DECLARE
     contact bigint;
 BEGIN
     SELECT i.contact_id INTO contact FROM contact_identity.identifiers i
-    WHERE i.kind = 'ext_id' AND i.value = format('%s %s', who, round);
+    WHERE i.account_id = the_account() AND i.kind = 'ext_id' AND i.value = format('%s %s', who, round);
     CASE floor(random() * 12)
     WHEN 0 THEN
         PERFORM contact_identity.block(contact, one_of('email', 'sms', 'push'));
@@ -57,7 +62,7 @@ BEGIN
         PERFORM contact_identity.logout('push', format('%s %s %s', who, round, one_of('1', '2')));
     WHEN 6 THEN
         PERFORM contact_identity.dismiss(c.conflict_id, 'agent')
-        FROM contact_identity.conflicts c WHERE c.contact_id = contact AND c.status = 'open'
+        FROM contact_identity.conflicts c WHERE c.account_id = the_account() AND c.contact_id = contact AND c.status = 'open'
         ORDER BY c.conflict_id LIMIT 1;
     WHEN 7 THEN
         -- Aliases, and contacts that ended before.
@@ -79,12 +84,16 @@ END
 $$;
 
 -- Plays the rest of a history, and takes it back.
-CREATE FUNCTION outcome(round integer, survivor bigint, loser bigint, merges boolean, newer boolean, seed double precision)
+CREATE FUNCTION outcome(round integer, survivor bigint, loser bigint, merges boolean, newer boolean, purges boolean,
+                        seed double precision)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     result text;
 BEGIN
     BEGIN
+        IF purges AND newer THEN
+            EXECUTE 'CALL contact_identity.purge_history(''0'')';
+        END IF;
         IF merges THEN
             PERFORM contact_identity.merge(survivor, loser, 'agent', newer);
         END IF;
@@ -92,6 +101,9 @@ BEGIN
         FOR i IN 1 .. floor(random() * 4) LOOP
             PERFORM random_call(round, '{x,y}');
         END LOOP;
+        IF purges THEN
+            EXECUTE 'CALL contact_identity.purge_history(''0'')';
+        END IF;
         IF merges THEN
             PERFORM contact_identity.unmerge(loser, 'agent');
         END IF;
@@ -104,8 +116,84 @@ BEGIN
 END
 $$;
 
-CREATE TABLE differing (round integer, without text, undone text);
+-- What comes out when the merge is undone now, with history purged before or not.
+CREATE FUNCTION undone_now(survivor bigint, loser bigint, purges boolean) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    result text;
+BEGIN
+    BEGIN
+        IF purges THEN
+            EXECUTE 'CALL contact_identity.purge_history(''0'')';
+        END IF;
+        PERFORM contact_identity.unmerge(loser, 'agent');
+        result := rows_of(ARRAY[survivor, loser], transaction_timestamp());
+        RAISE SQLSTATE 'UNDO1';
+    EXCEPTION WHEN SQLSTATE 'UNDO1' THEN
+        NULL;
+    WHEN object_not_in_prerequisite_state THEN
+        result := SQLERRM;
+    END;
+    RETURN result;
+END
+$$;
+
+CREATE TABLE differing (round integer, purged boolean, without text, undone text);
+CREATE TABLE past (account_id integer, contacts bigint[], values_of text[], times timestamptz[], before text, after text,
+    purged bigint, emptied bigint, undone bigint, refused bigint);
 CREATE TABLE played (round integer, anonymous boolean, events bigint);
+
+-- What is answered about the past.
+CREATE FUNCTION past_of(p past) RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(E'\n',
+        (SELECT string_agg(format('%s %s: %s', c, t, r), E'\n' ORDER BY c, t) FROM unnest(p.contacts) c, unnest(p.times) t
+         LEFT JOIN LATERAL contact_identity.contact_as_of(c, t) r ON true),
+        (SELECT string_agg(format('%s %s: %s', v, t, contact_identity.owner_as_of(split_part(v, ':', 1), substr(v, strpos(v, ':') + 1), t)),
+                           E'\n' ORDER BY v, t) FROM unnest(p.values_of) v, unnest(p.times) t))
+$$;
+
+-- Purges the history of an account up to some time, and undoes what can be undone.
+CREATE PROCEDURE end_account(account integer) LANGUAGE plpgsql AS $$
+DECLARE
+    p past;
+    calls bigint;
+    oldest bigint;
+    loser bigint;
+BEGIN
+    p.account_id := account;
+    UPDATE contact_identity.event e SET written_at = now() - o.age * interval '1 hour'
+    FROM (SELECT f.call_id, rank() OVER (ORDER BY min(f.event_id) DESC) AS age
+          FROM contact_identity.event f WHERE f.account_id = account GROUP BY f.call_id) o
+    WHERE e.account_id = account AND e.call_id = o.call_id;
+    UPDATE contact_identity.merge m SET merged_at = (SELECT min(e.written_at) FROM contact_identity.event e
+        WHERE e.account_id = account AND e.merge_id = m.merge_id)
+    WHERE m.account_id = account;
+    SELECT count(DISTINCT e.call_id) INTO calls FROM contact_identity.event e WHERE e.account_id = account;
+    oldest := floor(random() * calls);
+    UPDATE contact_identity.account a SET unmerge_for = floor(random() * calls) * interval '1 hour' WHERE a.account_id = account;
+    COMMIT;
+    p.contacts := ARRAY(SELECT c.contact_id FROM contact_identity.contact c WHERE c.account_id = account ORDER BY random() LIMIT 30);
+    p.values_of := ARRAY(SELECT v FROM (SELECT DISTINCT e.field || ':' || (e.new_value #>> '{}') AS v FROM contact_identity.event e
+        WHERE e.account_id = account AND e.field_type IN ('identifier', 'key') AND e.new_value IS NOT NULL) d ORDER BY random() LIMIT 20);
+    p.times := ARRAY(SELECT now() - floor(random() * oldest) * interval '1 hour' FROM generate_series(1, 4)) || 'infinity'::timestamptz;
+    p.before := past_of(p);
+    CALL contact_identity.purge_history(oldest * interval '1 hour' + interval '30 minutes', 7, account, p.purged);
+    p.after := past_of(p);
+    p.emptied := (SELECT count(*) FROM contact_identity.merge m WHERE m.account_id = account AND m.detail = '{}');
+    p.undone := 0;
+    p.refused := 0;
+    FOR loser IN SELECT m.merged_id FROM contact_identity.merge m
+                 WHERE m.account_id = account AND m.undone_at IS NULL AND m.detail <> '{}' ORDER BY m.merge_id DESC LOOP
+        BEGIN
+            PERFORM contact_identity.unmerge(loser, 'agent');
+            p.undone := p.undone + 1;
+        EXCEPTION WHEN object_not_in_prerequisite_state THEN
+            p.refused := p.refused + 1;  -- something stands in the way
+        END;
+    END LOOP;
+    INSERT INTO past SELECT p.*;
+    COMMIT;
+END
+$$;
 
 CREATE PROCEDURE play(histories integer) LANGUAGE plpgsql AS $$
 DECLARE
@@ -115,8 +203,16 @@ DECLARE
     newer boolean;
     without text;
     undone text;
+    purges boolean;
+    account integer := 1;
 BEGIN
     FOR round IN 1 .. histories LOOP
+        IF round % 10 = 1 AND round > 1 THEN
+            CALL end_account(account);
+            account := account + 1;
+            PERFORM contact_identity.create_account(account, 'ten more');
+            PERFORM set_config('contact_identity.account_id', account::text, false);
+        END IF;
         survivor := (contact_identity.identify('shop', ext_id => format('s %s', round))).contact_id;
         -- An anonymous one every fourth time.
         IF round % 4 = 0 THEN
@@ -135,17 +231,25 @@ BEGIN
         COMMIT;
         seed := random() * 2 - 1;
         newer := random() < 0.5;
-        without := outcome(round, survivor, loser, false, newer, seed);
-        undone := outcome(round, survivor, loser, true, newer, seed);
-        IF undone IS DISTINCT FROM without THEN
-            INSERT INTO differing VALUES (round, without, undone);
-        END IF;
+        without := outcome(round, survivor, loser, false, newer, false, seed);
+        FOREACH purges IN ARRAY ARRAY[false, true] LOOP
+            undone := outcome(round, survivor, loser, true, newer, purges, seed);
+            IF undone IS DISTINCT FROM without THEN
+                INSERT INTO differing VALUES (round, purges, without, undone);
+            END IF;
+        END LOOP;
         INSERT INTO played
         SELECT round, round % 4 = 0, count(*) FROM contact_identity.event e WHERE e.contact_id IN (survivor, loser);
         -- For check_integrity(): some are merged and undone for good, some stay merged.
         IF round % 3 > 0 THEN
             PERFORM contact_identity.merge(survivor, loser, 'agent', newer);
-            PERFORM random_call(round, '{s,l}') FROM generate_series(1, 5);
+            PERFORM random_call(round, '{s,l}') FROM generate_series(1, 15);
+            COMMIT;
+            without := undone_now(survivor, loser, false);
+            undone := undone_now(survivor, loser, true);
+            IF undone IS DISTINCT FROM without THEN
+                INSERT INTO differing VALUES (round, true, without, undone);
+            END IF;
         END IF;
         IF round % 3 > 1 THEN
             BEGIN
@@ -156,24 +260,41 @@ BEGIN
         END IF;
         COMMIT;
     END LOOP;
+    CALL end_account(account);
 END
 $$;
+-- For owner_as_of(), as the README says.
+CREATE INDEX ON contact_identity.event (account_id, field, new_value) WHERE field_type IN ('identifier', 'key');
+SET contact_identity.account_id = 1;
 CALL play(:histories);
 
 CREATE FUNCTION report(number integer, good boolean, name text, what text) RETURNS text
 RETURN format(E'%sok %s - %s%s', CASE WHEN good THEN '' ELSE 'not ' END, number, name,
               CASE WHEN good THEN '' ELSE E'\n# ' || replace(left(what, 4000), E'\n', E'\n# ') END);
-SELECT report(1, count(*) = 0, '[10.3] a merge that is undone leaves what there would be without it',
+SELECT report(1 + purges::integer, count(d) = 0, name,
               (SELECT format(E'%s histories, as round %s:\nwithout\n%s\nundone\n%s',
-                             (SELECT count(*) FROM differing), d.round, d.without, d.undone)
-               FROM differing d ORDER BY length(d.without) LIMIT 1))
-FROM differing;
-SELECT report(2, count(*) > :histories * 0.7 AND bool_or(anonymous) AND NOT bool_and(anonymous), 'histories were played',
+                             (SELECT count(*) FROM differing o WHERE o.purged = purges), d.round, d.without, d.undone)
+               FROM differing d WHERE d.purged = purges ORDER BY length(d.without) LIMIT 1))
+FROM (VALUES (false, '[10.3] a merge that is undone leaves what there would be without it'),
+             (true, '[10.9] also when history is purged before')) v (purges, name)
+LEFT JOIN differing d ON d.purged = purges GROUP BY purges, name ORDER BY purges;
+SELECT report(3, count(*) > :histories * 0.7 AND bool_or(anonymous) AND NOT bool_and(anonymous), 'histories were played',
               format('%s', count(*))) FROM played;
-SELECT report(3, count(*) = 0, '[9.4] check_integrity() finds no breach',
+SELECT report(4, count(*) = 0, '[10.5] later times have the answers that they had before the purge',
+              (SELECT format(E'%s accounts, as %s:\nbefore\n%s\nafter\n%s', count(*), min(p.account_id), min(b.line), min(a.line))
+               FROM past p CROSS JOIN LATERAL regexp_split_to_table(p.before, E'\n') WITH ORDINALITY b (line, n)
+               JOIN LATERAL regexp_split_to_table(p.after, E'\n') WITH ORDINALITY a (line, n) USING (n)
+               WHERE a.line <> b.line))
+FROM past WHERE before IS DISTINCT FROM after;
+SELECT report(5, sum(purged) > 0 AND sum(emptied) > 0 AND sum(undone) > 0, 'history was purged, merges were emptied, and others undone',
+              format('%s %s %s', sum(purged), sum(emptied), sum(undone))) FROM past;
+SELECT report(6, count(*) = 0, '[9.4] check_integrity() finds no breach',
               string_agg(i::text, E'\n')) FROM contact_identity.check_integrity() i;
-\echo 1..3
+\echo 1..6
 SELECT format('# %s histories of %s to %s rows of history, %s differ', count(*), min(events), max(events),
               (SELECT count(*) FROM differing)) FROM played;
-SELECT 1 / (CASE WHEN EXISTS (SELECT FROM differing) OR EXISTS (SELECT FROM contact_identity.check_integrity()) THEN 0 ELSE 1 END)
+SELECT format('# %s rows of history purged, %s merges emptied, %s undone afterwards, %s refused', sum(purged), sum(emptied), sum(undone), sum(refused))
+FROM past;
+SELECT 1 / (CASE WHEN EXISTS (SELECT FROM differing) OR EXISTS (SELECT FROM contact_identity.check_integrity())
+            OR EXISTS (SELECT FROM past WHERE before IS DISTINCT FROM after) THEN 0 ELSE 1 END)
 \g /dev/null
