@@ -55,7 +55,9 @@ DECLARE
                c.last_seen_at
         FROM contact_identity.live_contact c
         $listing$;
-    -- Whom the listing shows (RULES 2.1, 2.2).
+    -- Whom the listing shows (RULES 2.1, 2.2).  OFFSET 0 has each contact looked
+    -- up by itself: else the planner reads all keys of all contacts before it
+    -- shows the first of a page.
     listed constant text := $listed$
         WHERE c.state = 'identified'
            OR EXISTS (SELECT
@@ -63,12 +65,14 @@ DECLARE
                       JOIN contact_identity.identifier_kind k
                         ON k.account_id = i.account_id AND k.kind = i.kind
                       WHERE i.account_id = c.account_id AND i.contact_id = c.contact_id
-                        AND NOT i.parked AND k.channel = 'push')
+                        AND NOT i.parked AND k.channel = 'push'
+                      OFFSET 0)
            OR (c.made = 'push'
                AND NOT EXISTS (SELECT
                                FROM contact_identity.identifier i
                                WHERE i.account_id = c.account_id AND i.contact_id = c.contact_id
-                                 AND NOT i.parked))
+                                 AND NOT i.parked
+                               OFFSET 0))
         $listed$;
 BEGIN
     -- A key reaches by push and by nothing else, an identifier as primary
