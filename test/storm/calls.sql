@@ -199,8 +199,11 @@ CREATE TABLE played (
     op         text NOT NULL,
     args       jsonb NOT NULL,
     result     jsonb,
-    wrote      boolean NOT NULL,    -- or held contacts, to find that nothing was to be written
+    wrote      boolean NOT NULL,    -- any row
+    had_xid    boolean NOT NULL,    -- also of an attempt that was rolled back, or found nothing to write
     xid        xid8 NOT NULL,
+    surely     pg_snapshot NOT NULL,    -- what it has seen surely
+    perhaps    pg_snapshot NOT NULL,    -- and at the most
     began_at   timestamptz NOT NULL,
     played_at  timestamptz NOT NULL,
     replays    bigint               -- the call of another account that this repeats
@@ -216,6 +219,41 @@ BEGIN
 END
 $$;
 
+-- The values whose rows calls have written, with numbers as calls have.  Some are
+-- in no argument and, after an erase, in no event.
+CREATE TABLE written (
+    account_id integer NOT NULL,
+    written_id bigint NOT NULL,
+    xid        xid8 NOT NULL,
+    kind       text NOT NULL,
+    value      text NOT NULL
+);
+CREATE FUNCTION note_written() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO storm.written
+    SELECT r.account_id, nextval('contact_identity.event_event_id_seq'), pg_current_xact_id(), r.kind, r.value
+    FROM rows r;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER storm_inserted AFTER INSERT ON contact_identity.identifier
+    REFERENCING NEW TABLE AS rows FOR EACH STATEMENT EXECUTE FUNCTION note_written();
+CREATE TRIGGER storm_updated AFTER UPDATE ON contact_identity.identifier
+    REFERENCING NEW TABLE AS rows FOR EACH STATEMENT EXECUTE FUNCTION note_written();
+CREATE TRIGGER storm_deleted AFTER DELETE ON contact_identity.identifier
+    REFERENCING OLD TABLE AS rows FOR EACH STATEMENT EXECUTE FUNCTION note_written();
+
+-- How many rows this session has written, but for values that were claimed: an
+-- attempt that is rolled back has come no further.  Each change updates a row of
+-- its contact, or makes one and an event.
+CREATE FUNCTION rows_written() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN sum(pg_stat_get_xact_tuples_updated(c.oid) + pg_stat_get_xact_tuples_deleted(c.oid)
+               + CASE c.relname WHEN 'event' THEN pg_stat_get_xact_tuples_inserted(c.oid) ELSE 0 END)::bigint
+    FROM pg_class c WHERE c.relnamespace = 'contact_identity'::regnamespace AND c.relkind = 'r';
+END
+$$;
+
 -- Plays a call and notes it.
 CREATE FUNCTION play(op text, args jsonb, replays bigint DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -224,17 +262,20 @@ DECLARE
     xid xid8;
     result jsonb;
     id bigint;
+    rows_before bigint := storm.rows_written();
+    surely pg_snapshot := pg_current_snapshot();
 BEGIN
     IF op IN ('inbox', 'delete') THEN
         EXECUTE (SELECT o.call FROM storm.operation o WHERE o.name = op) USING args;
     ELSE
-        EXECUTE (SELECT o.call FROM storm.operation o WHERE o.name = op) INTO STRICT result USING args;
+        EXECUTE (SELECT o.call FROM storm.operation o WHERE o.name = op) INTO result USING args;
     END IF;
     xid := pg_current_xact_id_if_assigned();
     played_at := clock_timestamp();     -- before the number, and so before whoever waits goes on
     id := nextval('contact_identity.event_event_id_seq');
     INSERT INTO storm.played VALUES (storm.account(), id, current_setting('storm.session', true)::integer, op, args,
-        result, xid IS NOT NULL, pg_current_xact_id(), began_at, played_at, replays);
+        result, storm.rows_written() > rows_before, xid IS NOT NULL, pg_current_xact_id(), surely, pg_current_snapshot(),
+        began_at, played_at, replays);
     RETURN id;
 END
 $$;

@@ -100,7 +100,7 @@ look_at() {
 		       (SELECT count(*) FROM contact_identity.all_contacts WHERE account_id = $1))"
 	none "$3: history explains what the calls that wrote nothing answered" "SELECT * FROM storm.unexplained($1)"
 	none "$3: previews wrote nothing" "
-		SELECT played_id, op, args FROM storm.played WHERE account_id = $1 AND op LIKE 'preview%' AND wrote"
+		SELECT played_id, op, args FROM storm.played WHERE account_id = $1 AND op LIKE 'preview%' AND had_xid"
 	none "$3: no event but of a call" "
 		SELECT e.event_id FROM contact_identity.event e WHERE e.account_id = $1
 		EXCEPT SELECT c.event_id FROM storm.event_of_call c WHERE c.account_id = $1"

@@ -1,12 +1,23 @@
 -- What must be so after a storm: each call's result is explained, and the calls
 -- played again one by one, in another account, give the same.
 --
--- The order of the replay.  Calls that share a contact or a value have numbers
--- in the order in which they took effect.  Those that share none are free; but
--- their values can meet later, in a merge, and then the newer counts.  So they
--- are ordered by their clocks, which is the order in which they held their
--- contacts.  Where a call had waited for a value it can have an earlier clock than
--- the one that it waited for; it comes after that one all the same.
+-- The order of the replay, of the calls that wrote anything.  Those that share a
+-- contact or a value have numbers in the order in which they took effect.  Those
+-- that share none are free; but their values can meet later, in a merge, and
+-- then the newer counts.  So they are ordered by their clocks, which is the order
+-- in which they held their contacts.  A call that has to wait for a new value
+-- has its clock from before: its place is after all earlier numbers that named
+-- this value or wrote its row, whether they gave it or took it away.
+--
+-- A call that wrote nothing holds nothing: it may have waited and lost a race,
+-- and then answers from a look at whatever was committed by then.  What it saw
+-- is no less than what was committed as it began and no more than what was as it
+-- ended.  One that is about one key or one contact is played at each place in
+-- the order from that before the first call that it need not have seen up to that
+-- after the last one that it can have seen, and must answer the same at one of
+-- them, and write nothing.  Those about several can have seen what no place in
+-- this order is: of two calls that share nothing the second by the clock alone,
+-- where that was the first to commit.  "unexplained" looks at them.
 --
 -- Compared is all that is left: contacts, identifiers, conflicts, lists, blocks,
 -- merges and counts, every event of history, and every result; with these freedoms:
@@ -16,9 +27,7 @@
 -- - the rows of one call in history, and of one contact anywhere, have no order;
 -- - who erases a contact does not hold those whose conflicts name it as the
 --   owner, so that a call that moves such a conflict may be before or after;
---   what the event says of an erased owner is left out;
--- - calls that changed nothing and held nothing are not played again, since they
---   may have seen any of the states while they ran: "unexplained" looks at them.
+--   what the event says of an erased owner is left out.
 SET search_path = storm, public;
 
 CREATE TABLE twin (
@@ -55,8 +64,9 @@ CREATE FUNCTION values_of(args jsonb) RETURNS SETOF text LANGUAGE sql IMMUTABLE 
 $$;
 
 -- Arguments or a result with the ids of the other account.
-CREATE FUNCTION translated(json jsonb, account integer) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT CASE jsonb_typeof(json)
+CREATE FUNCTION translated(json jsonb, account integer) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN CASE jsonb_typeof(json)
         WHEN 'array' THEN (SELECT jsonb_agg(storm.translated(e, account) ORDER BY n) FROM jsonb_array_elements(json) WITH ORDINALITY a (e, n))
         WHEN 'object' THEN (SELECT jsonb_object_agg(m.key, CASE
                 WHEN m.key IN ('contact_id', 'merged_contact_id', 'survivor', 'loser', 'a', 'b', 'conflict_id') AND m.value <> 'null' THEN
@@ -66,20 +76,34 @@ CREATE FUNCTION translated(json jsonb, account integer) RETURNS jsonb LANGUAGE s
                     (SELECT jsonb_agg(t.twin_id ORDER BY t.twin_id) FROM jsonb_array_elements_text(m.value) c
                      LEFT JOIN storm.twin t ON t.account_id = account AND t.type = 'conflict' AND t.id = c::bigint)
                 ELSE m.value END) FROM jsonb_each(json) m)
-        ELSE json END
+        ELSE json END;
+END
 $$;
 
 -- A result without what may differ: conflicts have no order, and messages name ids.
-CREATE FUNCTION plain(json jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT CASE jsonb_typeof(json)
+CREATE FUNCTION plain(json jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN CASE jsonb_typeof(json)
         WHEN 'array' THEN (SELECT jsonb_agg(storm.plain(e) ORDER BY n) FROM jsonb_array_elements(json) WITH ORDINALITY a (e, n))
         WHEN 'object' THEN (SELECT jsonb_object_agg(m.key, CASE
                 WHEN m.key = 'conflicts' AND m.value <> 'null' THEN
                     (SELECT jsonb_agg(c ORDER BY c) FROM jsonb_array_elements(m.value) c)
                 WHEN m.key = 'error' AND m.value <> 'null' THEN to_jsonb(regexp_replace(m.value #>> '{}', 'contact [0-9]+', 'contact', 'g'))
                 ELSE m.value END) FROM jsonb_each(json) m)
-        ELSE json END
+        ELSE json END;
+END
 $$;
+
+-- The call that wrote the row of a value.
+CREATE INDEX ON written (account_id, xid);
+CREATE VIEW value_of_call AS
+SELECT w.account_id, p.played_id,
+       CASE WHEN k.identifying THEN w.kind ELSE 'key' END || ' ' || w.value AS value
+FROM written w
+JOIN contact_identity.identifier_kind k ON k.account_id = w.account_id AND k.kind = w.kind
+JOIN played p ON p.account_id = w.account_id AND p.xid = w.xid AND w.written_id < p.played_id
+WHERE NOT EXISTS (SELECT FROM played q WHERE q.account_id = p.account_id AND q.xid = p.xid
+                  AND q.played_id < p.played_id AND q.played_id > w.written_id);
 
 -- The calls of an account that wrote, in the order in which they are replayed.
 CREATE FUNCTION in_order(account integer) RETURNS SETOF bigint LANGUAGE plpgsql VOLATILE AS $$
@@ -91,7 +115,8 @@ BEGIN
     LEFT JOIN contact_identity.event e ON e.account_id = account AND e.event_id = c.event_id
     WHERE p.account_id = account AND p.wrote GROUP BY p.played_id;
     CREATE TEMP TABLE named ON COMMIT DROP AS
-    SELECT m.played_id, v.value FROM moment m, storm.values_of(m.args) v (value);
+    SELECT m.played_id, v.value FROM moment m, storm.values_of(m.args) v (value)
+    UNION SELECT m.played_id, v.value FROM storm.value_of_call v JOIN moment m USING (played_id) WHERE v.account_id = account;
     LOOP
         UPDATE moment m SET at = l.at
         FROM (SELECT played_id, max(at) AS at
@@ -105,6 +130,30 @@ BEGIN
 END
 $$;
 
+-- Calls about one key or one contact that wrote nothing, and after how many of
+-- the others they may have been.
+CREATE TABLE look (
+    account_id integer,
+    played_id  bigint,
+    earliest   bigint NOT NULL,
+    latest     bigint NOT NULL,
+    explained  boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (account_id, played_id)
+);
+CREATE INDEX ON look (account_id, earliest) WHERE NOT explained;
+
+CREATE FUNCTION find_looks(account integer, calls bigint[]) RETURNS void LANGUAGE sql VOLATILE AS $$
+    INSERT INTO storm.look
+    SELECT account, p.played_id,
+           coalesce(min(o.n) FILTER (WHERE NOT pg_visible_in_snapshot(o.xid, p.surely)) - 1, cardinality(calls)),
+           coalesce(max(o.n) FILTER (WHERE pg_visible_in_snapshot(o.xid, p.perhaps)), 0)
+    FROM storm.played p,
+         (SELECT c.n, w.xid FROM unnest(calls) WITH ORDINALITY c (id, n) JOIN storm.played w ON w.played_id = c.id) o
+    WHERE p.account_id = account AND NOT p.wrote
+      AND p.op IN ('capture', 'subscribe', 'unsubscribe', 'logout', 'block', 'unblock', 'add_to_list', 'remove_from_list')
+    GROUP BY p.played_id
+$$;
+
 -- Plays the calls of an account again, in another one.
 CREATE PROCEDURE replay(account integer, twin integer) LANGUAGE plpgsql AS $$
 DECLARE
@@ -113,10 +162,33 @@ DECLARE
     call storm.played;
     again storm.played;
     problem text;
+    looks bigint[];
 BEGIN
     PERFORM contact_identity.create_account(twin, 'replay of ' || account);
     PERFORM set_config('contact_identity.account_id', twin::text, false);
-    FOREACH number IN ARRAY calls LOOP
+    PERFORM storm.find_looks(account, calls);
+    COMMIT;
+    FOR place IN 0..cardinality(calls) LOOP
+        looks := ARRAY(SELECT l.played_id FROM storm.look l
+                       WHERE l.account_id = account AND NOT l.explained AND l.earliest <= place AND l.latest >= place);
+        FOREACH number IN ARRAY looks LOOP
+            SELECT * INTO STRICT call FROM storm.played p WHERE p.played_id = number;
+            BEGIN
+                again.played_id := storm.play(call.op, storm.translated(call.args, account), number);
+                SELECT * INTO STRICT again FROM storm.played p WHERE p.played_id = again.played_id;
+                problem := CASE WHEN again.wrote THEN 'wrote' END;
+            EXCEPTION WHEN OTHERS THEN
+                problem := SQLERRM;
+            END;
+            ROLLBACK;
+            IF problem IS NULL AND storm.plain(storm.translated(call.result, account)) IS NOT DISTINCT FROM storm.plain(again.result) THEN
+                UPDATE storm.look l SET explained = true WHERE l.account_id = account AND l.played_id = number;
+                COMMIT;
+            END IF;
+        END LOOP;
+        EXIT WHEN place = cardinality(calls);
+
+        number := calls[place + 1];
         SELECT * INTO STRICT call FROM storm.played p WHERE p.played_id = number;
         BEGIN
             problem := NULL;
@@ -163,6 +235,12 @@ BEGIN
         END IF;
         COMMIT;
     END LOOP;
+    INSERT INTO storm.difference
+    SELECT account, l.played_id, concat_ws(' ', p.op, 'gave', p.result, 'and wrote nothing, which is so at no place from', l.earliest,
+                                           'to', l.latest, 'of', cardinality(calls), 'for', p.args)
+    FROM storm.look l JOIN storm.played p USING (played_id)
+    WHERE l.account_id = account AND NOT l.explained
+      AND NOT EXISTS (SELECT FROM storm.difference d WHERE d.account_id = account);
 END
 $$;
 
