@@ -15,14 +15,16 @@ RETURN words[1 + floor(random() * cardinality(words))];
 CREATE FUNCTION the_account() RETURNS integer
 RETURN current_setting('contact_identity.account_id')::integer;
 
--- What is there of two contacts; when conflicts were settled, up to some time.
+-- What is there of two contacts.  When a conflict was settled or a contact became
+-- identified is told up to some time: two that undo a merge have two clocks.
 CREATE FUNCTION rows_of(ids bigint[], until timestamptz DEFAULT 'infinity') RETURNS text LANGUAGE sql AS $$
     SELECT concat_ws(E'\n',
         (SELECT string_agg(r::text, E'\n' ORDER BY r.kind, r.value)
          FROM contact_identity.identifier r WHERE r.contact_id = ANY (ids)),
         (SELECT string_agg(to_jsonb(r)::text, E'\n' ORDER BY r.contact_id)
-         FROM (SELECT c.contact_id, c.state, c.made, c.origin, c.survivor_id, c.created_at, c.identified_at,
-                      c.last_seen_at, c.attributes, c.attribute_times
+         FROM (SELECT c.contact_id, c.state, c.made, c.origin, c.survivor_id, c.created_at,
+                      CASE WHEN c.identified_at <= until THEN c.identified_at END AS identified_at, c.last_seen_at,
+                      c.attributes, c.attribute_times
                FROM contact_identity.contact c
                WHERE c.contact_id = ANY (ids) OR c.survivor_id = ANY (ids)) r),
         (SELECT string_agg((to_jsonb(r) || jsonb_build_object('settled_at', CASE WHEN r.settled_at <= until THEN r.settled_at END))::text,
