@@ -3,9 +3,9 @@
  * load.c
  *	  The contacts and identifiers that requests touch, into a working set.
  *
- * All statements of one load see one snapshot and lock nothing.  Ordinary
- * page views are kept cheap: where all requests are captures without
- * attributes, one statement answers.
+ * All look-ups of one load see one snapshot and lock nothing.  Ordinary page
+ * views are kept cheap: where all requests are captures without attributes,
+ * keys and their contacts are all that is read.
  *
  * Keys can be very many, so of an identified contact only those that the
  * requests name are loaded, unless it is about to end in a merge.
@@ -21,133 +21,44 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "lookup.h"
 #include "pipeline.h"
 
-#define IDENTIFIER_COLUMNS \
-	"i.kind, i.value, i.contact_id, i.is_primary, i.opted_in, i.parked, i.verified," \
-	" i.given, i.source, i.updated_at"
-#define CONTACT_COLUMNS \
-	"c.contact_id, c.state, c.made, c.origin, c.survivor_id, c.created_at," \
-	" c.identified_at, c.last_seen_at, c.attributes, c.attribute_times, c.xmin AS written_by"
-#define FIRST_CONTACT_COLUMN 11 /* behind those of an identifier */
+/* What is read of each table, by position. */
+#define IDENTIFIER_COLUMNS { \
+	{"account_id", INT4OID}, {"contact_id", INT8OID}, {"kind", TEXTOID}, {"value", TEXTOID}, \
+	{"is_primary", BOOLOID}, {"opted_in", BOOLOID}, {"parked", BOOLOID}, {"verified", BOOLOID}, \
+	{"given", TEXTOID}, {"source", TEXTOID}, {"updated_at", TIMESTAMPTZOID}}
+#define CONTACT_COLUMNS { \
+	{"account_id", INT4OID}, {"contact_id", INT8OID}, {"survivor_id", INT8OID}, {"state", TEXTOID}, \
+	{"made", TEXTOID}, {"origin", TEXTOID}, {"created_at", TIMESTAMPTZOID}, {"identified_at", TIMESTAMPTZOID}, \
+	{"last_seen_at", TIMESTAMPTZOID}, {"attributes", JSONBOID}, {"attribute_times", JSONBOID}}
+#define CONFLICT_COLUMNS { \
+	{"account_id", INT4OID}, {"contact_id", INT8OID}, {"status", TEXTOID}, {"conflict_id", INT8OID}, \
+	{"field_type", TEXTOID}, {"field", TEXTOID}, {"secondary_value", JSONBOID}, {"given", TEXTOID}, \
+	{"owner_contact_id", INT8OID}, {"source", TEXTOID}, {"via", TEXTOID}, {"key_kind", TEXTOID}, \
+	{"key", TEXTOID}, {"given_at", TIMESTAMPTZOID}}
+#define MEMBER_COLUMNS { \
+	{"account_id", INT4OID}, {"contact_id", INT8OID}, {"list_id", INT4OID}, {"subscribed", BOOLOID}, \
+	{"source", TEXTOID}, {"since", TIMESTAMPTZOID}}
+#define BLOCK_COLUMNS { \
+	{"account_id", INT4OID}, {"contact_id", INT8OID}, {"channel", TEXTOID}}
+#define PAIR_COLUMNS { \
+	{"account_id", INT4OID}, {"contact_id", INT8OID}, {"other_id", INT8OID}, {"merge_id", INT8OID}}
 
-/* The rows of a table for each id that is given. */
-#define FOR_EACH(columns, table, condition) \
-	"SELECT r.* FROM " CI_ROWS " CROSS JOIN LATERAL" \
-	" (SELECT " columns " FROM contact_identity." table \
-	" WHERE account_id OPERATOR(pg_catalog.=) $1 AND " condition " OFFSET 0) AS r"
-
-/* The identifiers that requests give, and whose they are. */
-static CiStatement owners_stmt = {
-	.sql = "SELECT i.*, c.* FROM " CI_ROWS " CROSS JOIN LATERAL"
-	" (SELECT " IDENTIFIER_COLUMNS " FROM contact_identity.identifier i"
-	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
-	" AND i.value OPERATOR(pg_catalog.=) u.value OFFSET 0) AS i CROSS JOIN LATERAL"
-	" (SELECT " CONTACT_COLUMNS " FROM contact_identity.contact c"
-	" WHERE c.account_id OPERATOR(pg_catalog.=) $1"
-	" AND c.contact_id OPERATOR(pg_catalog.=) i.contact_id OFFSET 0) AS c",
-	.columns = "kind, value",
-	.expected = SPI_OK_SELECT,
-	.nargs = 3,
-	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
-};
-
-/* Contacts by id. */
-static CiStatement contacts_stmt = {
-	.sql = FOR_EACH(CONTACT_COLUMNS, "contact c", "c.contact_id OPERATOR(pg_catalog.=) u.id"),
-	.columns = "id",
-	.expected = SPI_OK_SELECT,
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8ARRAYOID}
-};
-
-/* Those that ended in a contact. */
-static CiStatement ended_stmt = {
-	.sql = FOR_EACH(CONTACT_COLUMNS, "contact c", "c.survivor_id OPERATOR(pg_catalog.=) u.id"),
-	.columns = "id",
-	.expected = SPI_OK_SELECT,
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8ARRAYOID}
-};
-
-/* What contacts hold of the kinds that identify. */
-static CiStatement identifying_stmt = {
-	.sql = FOR_EACH(IDENTIFIER_COLUMNS, "identifier i", "i.contact_id OPERATOR(pg_catalog.=) u.id"
-					" AND i.kind OPERATOR(pg_catalog.=) ANY ($2)"),
-	.columns = "id",
-	.expected = SPI_OK_SELECT,
-	.nargs = 3,
-	.argtypes = {INT4OID, TEXTARRAYOID, INT8ARRAYOID}
-};
-
-/* All that they hold, keys too. */
-static CiStatement identifiers_stmt = {
-	.sql = FOR_EACH(IDENTIFIER_COLUMNS, "identifier i", "i.contact_id OPERATOR(pg_catalog.=) u.id"),
-	.columns = "id",
-	.expected = SPI_OK_SELECT,
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8ARRAYOID}
-};
-
-#define CONFLICTS_OF(condition) \
-	FOR_EACH("f.conflict_id, f.contact_id, f.field_type, f.field, f.secondary_value," \
-			 " f.given, f.owner_contact_id, f.source, f.via, f.key_kind, f.key, f.status, f.given_at", \
-			 "conflict f", "f.contact_id OPERATOR(pg_catalog.=) u.id" condition)
-
-/* The conflicts of contacts that a rule can meet. */
-static CiStatement unsettled_stmt = {
-	.sql = CONFLICTS_OF(" AND f.status OPERATOR(pg_catalog.=) ANY ('{open,dismissed}')"),
-	.columns = "id",
-	.expected = SPI_OK_SELECT,
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8ARRAYOID}
-};
-
-/* All their conflicts, which may move with their contact. */
-static CiStatement conflicts_stmt = {
-	.sql = CONFLICTS_OF(""),
-	.columns = "id",
-	.expected = SPI_OK_SELECT,
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8ARRAYOID}
-};
-
-/* The conflicts that requests name. */
-static CiStatement named_conflicts_stmt = {
-	.sql = FOR_EACH("f.conflict_id, f.contact_id, f.field_type, f.field, f.secondary_value",
-					"conflict f", "f.conflict_id OPERATOR(pg_catalog.=) u.id"),
-	.columns = "id",
-	.expected = SPI_OK_SELECT,
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8ARRAYOID}
-};
-
-/* Lists and blocks of contacts. */
-static CiStatement reach_stmt = {
-	.sql = FOR_EACH("m.contact_id, m.list_id, m.subscribed, m.source, m.since, NULL::pg_catalog.text",
-					"list_member m", "m.contact_id OPERATOR(pg_catalog.=) u.id")
-	" UNION ALL "
-	FOR_EACH("b.contact_id, NULL::pg_catalog.int4, NULL::pg_catalog.bool, NULL::pg_catalog.text,"
-			 " NULL::pg_catalog.timestamptz, b.channel",
-			 "block b", "b.contact_id OPERATOR(pg_catalog.=) u.id"),
-	.columns = "id",
-	.expected = SPI_OK_SELECT,
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8ARRAYOID}
-};
-
-/* Who is known to be another person than contacts are. */
-static CiStatement pairs_stmt = {
-	.sql = FOR_EACH("p.contact_id, p.other_id, p.merge_id", "distinct_pair p",
-					"p.contact_id OPERATOR(pg_catalog.=) u.id")
-	" UNION ALL "
-	FOR_EACH("p.contact_id, p.other_id, p.merge_id", "distinct_pair p",
-			 "p.other_id OPERATOR(pg_catalog.=) u.id"),
-	.columns = "id",
-	.expected = SPI_OK_SELECT,
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8ARRAYOID}
-};
+/* By what they are looked up: the positions of the key. */
+static CiLookup identifiers_by_value = {"identifier", NULL, 3, {0, 2, 3}, IDENTIFIER_COLUMNS};
+static CiLookup identifiers_by_contact = {"identifier", NULL, 2, {0, 1}, IDENTIFIER_COLUMNS};
+static CiLookup identifiers_by_kind = {"identifier", NULL, 3, {0, 1, 2}, IDENTIFIER_COLUMNS};
+static CiLookup contacts_by_id = {"contact", NULL, 2, {0, 1}, CONTACT_COLUMNS};
+static CiLookup contacts_by_survivor = {"contact", "contact_survivor", 2, {0, 2}, CONTACT_COLUMNS};
+static CiLookup conflicts_by_id = {"conflict", NULL, 2, {0, 3}, CONFLICT_COLUMNS};
+static CiLookup conflicts_by_contact = {"conflict", NULL, 2, {0, 1}, CONFLICT_COLUMNS};
+static CiLookup conflicts_by_status = {"conflict", NULL, 3, {0, 1, 2}, CONFLICT_COLUMNS};
+static CiLookup members_by_contact = {"list_member", NULL, 2, {0, 1}, MEMBER_COLUMNS};
+static CiLookup blocks_by_contact = {"block", NULL, 2, {0, 1}, BLOCK_COLUMNS};
+static CiLookup pairs_by_contact = {"distinct_pair", NULL, 2, {0, 1}, PAIR_COLUMNS};
+static CiLookup pairs_by_other = {"distinct_pair", NULL, 2, {0, 2}, PAIR_COLUMNS};
 
 /* An ended contact and the id of its survivor. */
 typedef struct EndedLink
@@ -156,6 +67,22 @@ typedef struct EndedLink
 	int64		survivor_id;
 	struct EndedLink *next;
 } EndedLink;
+
+/* An identifier that was read, before its contact is known to be there. */
+typedef struct ReadIdentifier
+{
+	int64		contact_id;
+	const CiKind *kind;
+	const char *value;
+	CiIdentifierState state;
+} ReadIdentifier;
+
+/* To what is looked up, by whom it is had and by what it is. */
+typedef struct Named
+{
+	CiColumn   *given;			/* kinds, values */
+	CiColumn   *contacts;
+} Named;
 
 /* The working set and what is still to be read for it. */
 typedef struct Load
@@ -167,6 +94,12 @@ typedef struct Load
 	bool		merges;			/* an identified contact may end */
 	bool		settles;		/* conflicts are named, settled ones too */
 	EndedLink  *ended;
+	ReadIdentifier *identifiers;	/* that were read */
+	int			nidentifiers;
+	int			identifiers_size;
+	CiConflict **conflicts;		/* that were read */
+	int			nconflicts;
+	int			conflicts_size;
 } Load;
 
 static CiState
@@ -197,65 +130,66 @@ status_of(const char *name)
 	return CI_DISMISSED;
 }
 
-/* Enters the contact in a row, from a column on; answers it. */
-static CiContact *
-load_contact(Load *load, HeapTuple row, int column)
+/* Enters the contact in a row. */
+static void
+load_contact(void *argument, const CiRow *row)
 {
-	int64		contact_id = ci_get_int64(row, column);
-	CiContact  *contact = ci_world_contact(load->world, contact_id);
+	Load	   *load = argument;
+	int64		contact_id = ci_row_int64(row, 1);
+	CiContact  *contact;
 	const char *made;
-	TransactionId written_by;
-	bool		isnull;
 
-	if (contact != NULL)
-		return contact;
+	if (ci_world_contact(load->world, contact_id) != NULL)
+		return;
 	contact = ci_add_contact(load->world, contact_id);
-	contact->state = state_of(ci_get_text(row, column + 1));
-	made = ci_get_optional_text(row, column + 2);
+	contact->state = state_of(ci_row_text(row, 3));
+	made = ci_row_optional_text(row, 4);
 	contact->made = made == NULL ? CI_CLASS_NONE :
 		made[0] == 'p' ? CI_CLASS_PUSH : CI_CLASS_CONVERSATIONS;
-	contact->origin = ci_get_text(row, column + 3);
-	contact->created_at = ci_get_time(row, column + 5);
-	contact->identified_at = ci_get_time(row, column + 6);
-	contact->last_seen_at = ci_get_time(row, column + 7);
-	written_by = DatumGetTransactionId(ci_get_datum(row, column + 10, XIDOID, &isnull));
-	contact->version = written_by;
-	contact->is_ours = TransactionIdIsCurrentTransactionId(written_by);
+	contact->origin = ci_row_text(row, 5);
+	contact->created_at = ci_row_time(row, 6);
+	contact->identified_at = ci_row_time(row, 7);
+	contact->last_seen_at = ci_row_time(row, 8);
+	contact->version = ci_row_version(row);
+	contact->is_ours = TransactionIdIsCurrentTransactionId(contact->version);
 	if (contact->state == CI_MERGED)
 	{
 		EndedLink  *link = palloc(sizeof(EndedLink));
 
 		link->contact = contact;
-		link->survivor_id = ci_get_int64(row, column + 4);
+		link->survivor_id = ci_row_int64(row, 2);
 		link->next = load->ended;
 		load->ended = link;
 	}
 	if (load->details && (contact->state == CI_ANONYMOUS || contact->state == CI_IDENTIFIED))
-	{
-		ci_load_attributes(ci_get_jsonb(row, column + 8), ci_get_jsonb(row, column + 9), &contact->attributes);
-	}
-	return contact;
+		ci_load_attributes(ci_row_jsonb(row, 9), ci_row_jsonb(row, 10), &contact->attributes);
 }
 
-/* Enters the identifier in a row, whose contact must be there. */
+/* Notes the identifier in a row: its contact may still have to be read. */
 static void
-load_identifier(Load *load, HeapTuple row)
+note_identifier(void *argument, const CiRow *row)
 {
-	CiContact  *contact = ci_world_contact(load->world, ci_get_int64(row, 3));
-	const CiKind *kind = ci_find_kind(load->config, ci_get_text(row, 1));
-	CiIdentifierState state;
+	Load	   *load = argument;
+	ReadIdentifier *identifier;
 
-	if (contact == NULL || kind == NULL)
-		return;					/* a kind that was removed */
-	state.contact = contact;
-	state.primary = ci_get_bool(row, 4);
-	state.opted_in = ci_get_bool(row, 5);
-	state.parked = ci_get_bool(row, 6);
-	state.verified = ci_get_bool(row, 7);
-	state.given = ci_get_optional_text(row, 8);
-	state.source = ci_get_text(row, 9);
-	state.updated_at = ci_get_time(row, 10);
-	ci_load_identifier(load->world, kind, ci_get_text(row, 2), &state);
+	if (load->nidentifiers == load->identifiers_size)
+	{
+		load->identifiers_size = Max(8, load->identifiers_size * 2);
+		load->identifiers = load->identifiers == NULL ?
+			palloc(load->identifiers_size * sizeof(ReadIdentifier)) :
+			repalloc_huge(load->identifiers, load->identifiers_size * sizeof(ReadIdentifier));
+	}
+	identifier = &load->identifiers[load->nidentifiers++];
+	identifier->contact_id = ci_row_int64(row, 1);
+	identifier->kind = ci_find_kind(load->config, ci_row_text(row, 2));
+	identifier->value = ci_row_text(row, 3);
+	identifier->state.primary = ci_row_bool(row, 4);
+	identifier->state.opted_in = ci_row_bool(row, 5);
+	identifier->state.parked = ci_row_bool(row, 6);
+	identifier->state.verified = ci_row_bool(row, 7);
+	identifier->state.given = ci_row_optional_text(row, 8);
+	identifier->state.source = ci_row_text(row, 9);
+	identifier->state.updated_at = ci_row_time(row, 10);
 }
 
 /* A jsonb string as text. */
@@ -270,19 +204,20 @@ ci_jsonb_string(const Jsonb *json)
 	return pnstrdup(value.val.string.val, value.val.string.len);
 }
 
-/* Enters the conflict in a row, whose contact must be there. */
+/* Notes the conflict in a row, whose contact must be there. */
 static void
-load_conflict(Load *load, HeapTuple row)
+note_conflict(void *argument, const CiRow *row)
 {
+	Load	   *load = argument;
 	CiConflict *conflict = palloc0(sizeof(CiConflict));
-	Jsonb	   *value = ci_get_jsonb(row, 5);
+	Jsonb	   *value = ci_row_jsonb(row, 6);
 
-	conflict->id = ci_get_int64(row, 1);
-	conflict->contact = ci_world_contact(load->world, ci_get_int64(row, 2));
+	conflict->id = ci_row_int64(row, 3);
+	conflict->contact = ci_world_contact(load->world, ci_row_int64(row, 1));
 	if (conflict->contact == NULL)
 		return;
-	conflict->field = ci_get_text(row, 4);
-	if (ci_get_text(row, 3)[0] == 'i')
+	conflict->field = ci_row_text(row, 5);
+	if (ci_row_text(row, 4)[0] == 'i')
 	{
 		conflict->type = CI_FIELD_IDENTIFIER;
 		conflict->kind = ci_find_kind(load->config, conflict->field);
@@ -297,42 +232,75 @@ load_conflict(Load *load, HeapTuple row)
 		conflict->value = ci_jsonb_text(value);
 		conflict->canonical = ci_canonical_json(value);
 	}
-	conflict->given = ci_get_optional_text(row, 6);
-	conflict->owner_id = ci_get_int64(row, 7);
+	conflict->given = ci_row_optional_text(row, 7);
+	conflict->owner_id = ci_row_int64(row, 8);
 	conflict->owner = ci_world_contact(load->world, conflict->owner_id);
-	conflict->source = ci_get_text(row, 8);
-	conflict->via = ci_get_optional_text(row, 9);
-	conflict->key_kind = ci_get_optional_text(row, 10);
-	conflict->key = ci_get_optional_text(row, 11);
-	conflict->status = status_of(ci_get_text(row, 12));
-	conflict->given_at = ci_get_time(row, 13);
-	ci_load_conflict(load->world, conflict);
+	conflict->source = ci_row_text(row, 9);
+	conflict->via = ci_row_optional_text(row, 10);
+	conflict->key_kind = ci_row_optional_text(row, 11);
+	conflict->key = ci_row_optional_text(row, 12);
+	conflict->status = status_of(ci_row_text(row, 2));
+	conflict->given_at = ci_row_time(row, 13);
+	if (load->nconflicts == load->conflicts_size)
+	{
+		load->conflicts_size = Max(8, load->conflicts_size * 2);
+		load->conflicts = load->conflicts == NULL ?
+			palloc(load->conflicts_size * sizeof(CiConflict *)) :
+			repalloc_huge(load->conflicts, load->conflicts_size * sizeof(CiConflict *));
+	}
+	load->conflicts[load->nconflicts++] = conflict;
 }
 
-/* Runs a statement for each id or value; the rows are in SPI_tuptable. */
-static uint64
-read_rows(Load *load, CiStatement *stmt, const CiColumn *columns)
-{
-	return ci_run_rows(stmt, &load->account, columns, true);
-}
-
-/* Reads contacts with a statement for each id. */
+/* Enters the list that a contact is on. */
 static void
-load_contacts(Load *load, CiStatement *stmt, const CiColumn *ids)
+load_member(void *argument, const CiRow *row)
 {
-	uint64		count;
+	Load	   *load = argument;
+	CiMember   *member = palloc0(sizeof(CiMember));
 
-	if (ids->count == 0)
+	member->contact = ci_world_contact(load->world, ci_row_int64(row, 1));
+	member->list_id = ci_row_int32(row, 2);
+	member->subscribed = ci_row_bool(row, 3);
+	member->source = ci_row_optional_text(row, 4);
+	member->since = ci_row_time(row, 5);
+	ci_load_member(load->world, member);
+}
+
+/* Enters the block of a contact. */
+static void
+load_block(void *argument, const CiRow *row)
+{
+	Load	   *load = argument;
+
+	ci_world_contact(load->world, ci_row_int64(row, 1))->blocks |= ci_channel_of(ci_row_text(row, 2));
+}
+
+/* Notes two that are known to be different people, and which merge said so. */
+static void
+note_pair(void *argument, const CiRow *row)
+{
+	CiColumn   *pairs = argument;
+
+	for (int i = 0; i < 3; i++)
+		ci_column_add_int64(&pairs[i], ci_row_int64(row, i + 1));
+}
+
+/* Adds what a named conflict is about to what is looked up: column by column. */
+static void
+add_named(void *argument, const CiRow *row)
+{
+	Named	   *named = argument;
+
+	ci_column_add_int64(named->contacts, ci_row_int64(row, 1));
+	if (ci_row_text(row, 4)[0] != 'i')
 		return;
-	count = read_rows(load, stmt, ids);
-	for (uint64 i = 0; i < count; i++)
-		load_contact(load, SPI_tuptable->vals[i], 1);
-	SPI_freetuptable(SPI_tuptable);
+	ci_column_add_text(&named->given[0], ci_row_text(row, 5));
+	ci_column_add_text(&named->given[1], ci_jsonb_string(ci_row_jsonb(row, 6)));
 }
 
 /* Reads contacts by id, those that are not there yet. */
 static void
-read_contacts(Load *load, CiColumn *ids)
+read_contacts(Load *load, const CiColumn *ids)
 {
 	CiColumn	missing;
 
@@ -342,24 +310,49 @@ read_contacts(Load *load, CiColumn *ids)
 		if (ci_world_contact(load->world, DatumGetInt64(ids->values[i])) == NULL)
 			ci_column_add(&missing, ids->values[i], false);
 	}
-	load_contacts(load, &contacts_stmt, &missing);
+	ci_look_up(&contacts_by_id, load->account, &missing, load_contact, load);
 }
 
-/* Reads the owners of identifiers, given as kinds and values. */
+/* Reads identifiers, and the contacts that have them. */
 static void
-read_owners(Load *load, const CiColumn *given)
+read_identifiers(Load *load, CiLookup *lookup, const CiColumn *columns)
 {
-	uint64		count;
+	CiColumn	ids;
 
-	if (given->count == 0)
-		return;
-	count = read_rows(load, &owners_stmt, given);
-	for (uint64 i = 0; i < count; i++)
+	load->nidentifiers = 0;
+	ci_look_up(lookup, load->account, columns, note_identifier, load);
+	ci_column_init(&ids, INT8OID);
+	for (int i = 0; i < load->nidentifiers; i++)
+		ci_column_add_int64(&ids, load->identifiers[i].contact_id);
+	read_contacts(load, &ids);
+	for (int i = 0; i < load->nidentifiers; i++)
 	{
-		load_contact(load, SPI_tuptable->vals[i], FIRST_CONTACT_COLUMN);
-		load_identifier(load, SPI_tuptable->vals[i]);
+		ReadIdentifier *identifier = &load->identifiers[i];
+
+		identifier->state.contact = ci_world_contact(load->world, identifier->contact_id);
+		/* Without a kind, it is one of a kind that was removed. */
+		if (identifier->state.contact != NULL && identifier->kind != NULL)
+			ci_load_identifier(load->world, identifier->kind, identifier->value, &identifier->state);
 	}
-	SPI_freetuptable(SPI_tuptable);
+}
+
+/* Reads what contacts hold of the kinds that identify: keys can be many. */
+static void
+read_identifying(Load *load, const CiColumn *ids)
+{
+	CiColumn	columns[2];		/* contacts, kinds */
+
+	ci_column_init(&columns[0], INT8OID);
+	ci_column_init(&columns[1], TEXTOID);
+	for (int i = 0; i < ids->count; i++)
+	{
+		for (int j = 0; j < load->config->nkinds && load->config->kinds[j].identifying; j++)
+		{
+			ci_column_add(&columns[0], ids->values[i], false);
+			ci_column_add_text(&columns[1], load->config->kinds[j].name);
+		}
+	}
+	read_identifiers(load, &identifiers_by_kind, columns);
 }
 
 /* Reads the survivors of ended contacts. */
@@ -391,90 +384,43 @@ link_survivors(Load *load)
 	}
 }
 
-/*
- * Reads the identifiers of contacts: of those whose keys are needed, too, all,
- * of the others those that identify.
- */
-static void
-read_identifiers(Load *load, const CiColumn *whole, const CiColumn *others)
-{
-	Datum		scalars[2] = {load->account};
-	uint64		count;
-
-	if (whole->count > 0)
-	{
-		count = read_rows(load, &identifiers_stmt, whole);
-		for (uint64 i = 0; i < count; i++)
-			load_identifier(load, SPI_tuptable->vals[i]);
-		SPI_freetuptable(SPI_tuptable);
-	}
-	if (others->count > 0)
-	{
-		CiColumn	kinds;
-
-		ci_column_init(&kinds, TEXTOID);
-		for (int i = 0; i < load->config->nkinds && load->config->kinds[i].identifying; i++)
-			ci_column_add_text(&kinds, load->config->kinds[i].name);
-		scalars[1] = ci_column_array(&kinds);
-		count = ci_run_rows(&identifying_stmt, scalars, others, true);
-		for (uint64 i = 0; i < count; i++)
-			load_identifier(load, SPI_tuptable->vals[i]);
-		SPI_freetuptable(SPI_tuptable);
-	}
-}
-
-/* Of two rows, which has the lower id in its first column. */
+/* Of two conflicts, which was there first. */
 static int
-compare_first_ids(const void *a, const void *b)
+compare_conflicts(const void *a, const void *b)
 {
-	int64		x = ci_get_int64(*(const HeapTuple *) a, 1);
-	int64		y = ci_get_int64(*(const HeapTuple *) b, 1);
+	const CiConflict *x = *(CiConflict *const *) a;
+	const CiConflict *y = *(CiConflict *const *) b;
 
-	return x < y ? -1 : x > y;
+	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Reads the conflicts of contacts, oldest first, with one of two statements. */
+/* Reads the conflicts of contacts that a rule can meet, or all, oldest first. */
 static void
-read_conflicts(Load *load, CiStatement *stmt, const CiColumn *ids)
+read_conflicts(Load *load, const CiColumn *ids, bool all)
 {
-	uint64		count;
+	static const char *const met[] = {"open", "dismissed"};
+	CiColumn	columns[2];		/* contacts, statuses */
 
-	if (ids->count == 0)
-		return;
-	count = read_rows(load, stmt, ids);
-	qsort(SPI_tuptable->vals, count, sizeof(HeapTuple), compare_first_ids);
-	for (uint64 i = 0; i < count; i++)
-		load_conflict(load, SPI_tuptable->vals[i]);
-	SPI_freetuptable(SPI_tuptable);
-}
-
-/* Reads lists and blocks of contacts. */
-static void
-read_reach(Load *load, const CiColumn *ids)
-{
-	uint64		count = read_rows(load, &reach_stmt, ids);
-
-	for (uint64 i = 0; i < count; i++)
+	load->nconflicts = 0;
+	if (all)
+		ci_look_up(&conflicts_by_contact, load->account, ids, note_conflict, load);
+	else
 	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		CiContact  *contact = ci_world_contact(load->world, ci_get_int64(row, 1));
-		const char *channel = ci_get_optional_text(row, 6);
-
-		if (channel != NULL)
-			contact->blocks |= ci_channel_of(channel);
-		else
+		ci_column_init(&columns[0], INT8OID);
+		ci_column_init(&columns[1], TEXTOID);
+		for (int i = 0; i < ids->count; i++)
 		{
-			CiMember   *member = palloc0(sizeof(CiMember));
-
-			member->contact = contact;
-			member->list_id = ci_get_int32(row, 2);
-			member->subscribed = ci_get_bool(row, 3);
-			member->source = ci_get_optional_text(row, 4);
-			member->since = ci_get_time(row, 5);
-			ci_load_member(load->world, member);
+			for (int j = 0; j < lengthof(met); j++)
+			{
+				ci_column_add(&columns[0], ids->values[i], false);
+				ci_column_add_text(&columns[1], met[j]);
+			}
 		}
+		ci_look_up(&conflicts_by_status, load->account, columns, note_conflict, load);
 	}
-	SPI_freetuptable(SPI_tuptable);
+	qsort(load->conflicts, load->nconflicts, sizeof(CiConflict *), compare_conflicts);
+	for (int i = 0; i < load->nconflicts; i++)
+		ci_load_conflict(load->world, load->conflicts[i]);
 }
 
 /* Reads what live contacts have: identifiers, conflicts, lists, blocks. */
@@ -495,14 +441,14 @@ read_details(Load *load)
 		ci_column_add_int64(&live, contact->id);
 		ci_column_add_int64(contact->state == CI_ANONYMOUS || load->merges ? &whole : &others, contact->id);
 	}
-	if (live.count == 0)
-		return;
-	read_identifiers(load, &whole, &others);
-	read_conflicts(load, &conflicts_stmt, load->settles ? &live : &whole);
+	read_identifiers(load, &identifiers_by_contact, &whole);
+	read_identifying(load, &others);
+	read_conflicts(load, load->settles ? &live : &whole, true);
 	if (!load->settles)
-		read_conflicts(load, &unsettled_stmt, &others);
-	read_reach(load, &live);
-	load_contacts(load, &ended_stmt, &whole);
+		read_conflicts(load, &others, false);
+	ci_look_up(&members_by_contact, load->account, &live, load_member, load);
+	ci_look_up(&blocks_by_contact, load->account, &live, load_block, load);
+	ci_look_up(&contacts_by_survivor, load->account, &whole, load_contact, load);
 }
 
 /*
@@ -513,12 +459,11 @@ static void
 read_pairs(Load *load)
 {
 	CiColumn	ids;
-	CiColumn	others;
-	uint64		count;
-	int64	   *pairs;
+	CiColumn	pairs[3];		/* contact, other, merge */
 
 	ci_column_init(&ids, INT8OID);
-	ci_column_init(&others, INT8OID);
+	for (int i = 0; i < lengthof(pairs); i++)
+		ci_column_init(&pairs[i], INT8OID);
 	for (CiContact *contact = load->world->contacts; contact != NULL; contact = contact->next)
 	{
 		if (contact->state != CI_ERASED)
@@ -526,24 +471,17 @@ read_pairs(Load *load)
 	}
 	if (ids.count < 2)
 		return;
-	count = read_rows(load, &pairs_stmt, &ids);
-	pairs = palloc(sizeof(int64) * 3 * Max(1, count));
-	for (uint64 i = 0; i < count; i++)
-	{
-		for (int j = 0; j < 3; j++)
-			pairs[3 * i + j] = ci_get_int64(SPI_tuptable->vals[i], j + 1);
-		ci_column_add_int64(&others, pairs[3 * i]);
-		ci_column_add_int64(&others, pairs[3 * i + 1]);
-	}
-	SPI_freetuptable(SPI_tuptable);
-	if (count == 0)
+	ci_look_up(&pairs_by_contact, load->account, &ids, note_pair, pairs);
+	ci_look_up(&pairs_by_other, load->account, &ids, note_pair, pairs);
+	if (pairs[0].count == 0)
 		return;
-	read_contacts(load, &others);
+	read_contacts(load, &pairs[0]);
+	read_contacts(load, &pairs[1]);
 	read_survivors(load);
-	for (uint64 i = 0; i < count; i++)
+	for (int i = 0; i < pairs[0].count; i++)
 	{
-		CiContact  *contact = ci_world_contact(load->world, pairs[3 * i]);
-		CiContact  *other = ci_world_contact(load->world, pairs[3 * i + 1]);
+		CiContact  *contact = ci_world_contact(load->world, DatumGetInt64(pairs[0].values[i]));
+		CiContact  *other = ci_world_contact(load->world, DatumGetInt64(pairs[1].values[i]));
 		CiPair	   *pair;
 		bool		known = false;
 
@@ -552,7 +490,7 @@ read_pairs(Load *load)
 		if (known || contact == NULL || other == NULL)
 			continue;
 		pair = ci_add_pair(load->world, contact, other);
-		pair->merge_id = pairs[3 * i + 2];
+		pair->merge_id = DatumGetInt64(pairs[2].values[i]);
 	}
 }
 
@@ -625,6 +563,7 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 	CiColumn	given[2];		/* kinds, values */
 	CiColumn	contacts;
 	CiColumn	conflicts;
+	Named		named = {given, &contacts};
 
 	ci_refuse_suppressed(config, requests, count);
 	ci_column_init(&given[0], TEXTOID);
@@ -658,24 +597,8 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 		}
 	}
 	add_given(requests, count, given);
-	if (conflicts.count > 0)
-	{
-		uint64		found = read_rows(&load, &named_conflicts_stmt, &conflicts);
-
-		for (uint64 i = 0; i < found; i++)
-		{
-			HeapTuple	row = SPI_tuptable->vals[i];
-
-			ci_column_add_int64(&contacts, ci_get_int64(row, 2));
-			if (ci_get_text(row, 3)[0] != 'i')
-				continue;
-			ci_column_add_text(&given[0], ci_get_text(row, 4));
-			ci_column_add_text(&given[1], ci_jsonb_string(ci_get_jsonb(row, 5)));
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-
-	read_owners(&load, given);
+	ci_look_up(&conflicts_by_id, load.account, &conflicts, add_named, &named);
+	read_identifiers(&load, &identifiers_by_value, given);
 	read_contacts(&load, &contacts);
 	read_survivors(&load);
 	if (load.details)

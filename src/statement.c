@@ -395,11 +395,9 @@ ci_run(CiStatement *stmt, Datum *values, const char *nulls, bool read_only)
  * A column of what SPI read must have the type that it is taken for.  The
  * tables are their owner's, who need not be a superuser and may change them.
  */
-static void
-check_type(int column, Oid type)
+void
+ci_check_type(Form_pg_attribute attribute, Oid type)
 {
-	Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, column - 1);
-
 	if (attribute->atttypid != type)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -437,7 +435,7 @@ ci_keep_rows(ReturnSetInfo *result, uint64 count)
 	if (desc->natts != result->setDesc->natts)
 		elog(ERROR, "statement returns %d columns and the function %d", desc->natts, result->setDesc->natts);
 	for (int i = 0; i < desc->natts; i++)
-		check_type(i + 1, TupleDescAttr(result->setDesc, i)->atttypid);
+		ci_check_type(TupleDescAttr(desc, i), TupleDescAttr(result->setDesc, i)->atttypid);
 	for (uint64 i = 0; i < count; i++)
 		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
 }
@@ -575,6 +573,20 @@ ci_column_value(const CiColumn *column, int row)
 	return PointerGetDatum(text);
 }
 
+/* All of them, where none is null. */
+Datum *
+ci_column_values(const CiColumn *column)
+{
+	char	   *text = column->texts;
+
+	for (int i = 0; text !=NULL && i < column->count; i++)
+	{
+		column->values[i] = PointerGetDatum(text);
+		text	  +=INTALIGN(VARSIZE(text));
+	}
+	return column->values;
+}
+
 /* The column as an array. */
 Datum
 ci_column_array(const CiColumn *column)
@@ -597,8 +609,19 @@ ci_column_array(const CiColumn *column)
 Datum
 ci_get_datum(HeapTuple tuple, int column, Oid type, bool *isnull)
 {
-	check_type(column, type);
+	ci_check_type(TupleDescAttr(SPI_tuptable->tupdesc, column - 1), type);
 	return SPI_getbinval(tuple, SPI_tuptable->tupdesc, column, isnull);
+}
+
+/* Refuses a null where there must be none. */
+void
+ci_report_null(const char *column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("column \"%s\" of contact_identity must not be null", column),
+			 errhint("Change the table back to what setup() made.")));
+	pg_unreachable();
 }
 
 /* As ci_get_datum, of a column that must not be null. */
@@ -609,11 +632,7 @@ get_present(HeapTuple tuple, int column, Oid type)
 	Datum		value = ci_get_datum(tuple, column, type, &isnull);
 
 	if (isnull)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("column \"%s\" of contact_identity must not be null",
-						NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname)),
-				 errhint("Change the table back to what setup() made.")));
+		ci_report_null(NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname));
 	return value;
 }
 

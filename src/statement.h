@@ -125,7 +125,10 @@ extern void ci_column_add_bool(CiColumn *column, bool value);
 extern void ci_column_add_time(CiColumn *column, int64 value);
 extern Datum ci_column_array(const CiColumn *column);
 extern Datum ci_column_value(const CiColumn *column, int row);
+extern Datum *ci_column_values(const CiColumn *column);
 
+extern void ci_check_type(Form_pg_attribute attribute, Oid type);
+extern void ci_report_null(const char *column) pg_attribute_noreturn();
 extern void ci_report_corrupt(const char *column) pg_attribute_noreturn();
 extern char *ci_get_text(HeapTuple tuple, int column);
 extern char *ci_get_optional_text(HeapTuple tuple, int column);
