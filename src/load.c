@@ -24,6 +24,9 @@
 #include "lookup.h"
 #include "pipeline.h"
 
+/* So many rows are read before only those are that are needed. */
+#define FEW 16
+
 /* What is read of each table, by position. */
 #define IDENTIFIER_COLUMNS { \
 	{"account_id", INT4OID}, {"contact_id", INT8OID}, {"kind", TEXTOID}, {"value", TEXTOID}, \
@@ -100,6 +103,7 @@ typedef struct Load
 	CiConflict **conflicts;		/* that were read */
 	int			nconflicts;
 	int			conflicts_size;
+	CiColumn	many;			/* contacts of more than FEW of them */
 } Load;
 
 static CiState
@@ -131,7 +135,7 @@ status_of(const char *name)
 }
 
 /* Enters the contact in a row. */
-static void
+static bool
 load_contact(void *argument, const CiRow *row)
 {
 	Load	   *load = argument;
@@ -140,7 +144,7 @@ load_contact(void *argument, const CiRow *row)
 	const char *made;
 
 	if (ci_world_contact(load->world, contact_id) != NULL)
-		return;
+		return true;
 	contact = ci_add_contact(load->world, contact_id);
 	contact->state = state_of(ci_row_text(row, 3));
 	made = ci_row_optional_text(row, 4);
@@ -163,10 +167,11 @@ load_contact(void *argument, const CiRow *row)
 	}
 	if (load->details && (contact->state == CI_ANONYMOUS || contact->state == CI_IDENTIFIED))
 		ci_load_attributes(ci_row_jsonb(row, 9), ci_row_jsonb(row, 10), &contact->attributes);
+	return true;
 }
 
 /* Notes the identifier in a row: its contact may still have to be read. */
-static void
+static bool
 note_identifier(void *argument, const CiRow *row)
 {
 	Load	   *load = argument;
@@ -190,6 +195,26 @@ note_identifier(void *argument, const CiRow *row)
 	identifier->state.given = ci_row_optional_text(row, 8);
 	identifier->state.source = ci_row_text(row, 9);
 	identifier->state.updated_at = ci_row_time(row, 10);
+	return true;
+}
+
+/*
+ * As note_identifier, of what a contact holds of the kinds that identify.  Where
+ * it has many keys, it goes to those that are read kind by kind.
+ */
+static bool
+note_identifying(void *argument, const CiRow *row)
+{
+	Load	   *load = argument;
+	const CiKind *kind;
+
+	if (row->before == FEW)
+	{
+		ci_column_add_int64(&load->many, ci_row_int64(row, 1));
+		return false;
+	}
+	kind = ci_find_kind(load->config, ci_row_text(row, 2));
+	return kind == NULL || !kind->identifying || note_identifier(argument, row);
 }
 
 /* A jsonb string as text. */
@@ -205,7 +230,7 @@ ci_jsonb_string(const Jsonb *json)
 }
 
 /* Notes the conflict in a row, whose contact must be there. */
-static void
+static bool
 note_conflict(void *argument, const CiRow *row)
 {
 	Load	   *load = argument;
@@ -215,14 +240,14 @@ note_conflict(void *argument, const CiRow *row)
 	conflict->id = ci_row_int64(row, 3);
 	conflict->contact = ci_world_contact(load->world, ci_row_int64(row, 1));
 	if (conflict->contact == NULL)
-		return;
+		return true;
 	conflict->field = ci_row_text(row, 5);
 	if (ci_row_text(row, 4)[0] == 'i')
 	{
 		conflict->type = CI_FIELD_IDENTIFIER;
 		conflict->kind = ci_find_kind(load->config, conflict->field);
 		if (conflict->kind == NULL)
-			return;				/* a kind that was removed */
+			return true;		/* a kind that was removed */
 		conflict->value = ci_jsonb_string(value);
 		conflict->canonical = conflict->value;
 	}
@@ -249,10 +274,32 @@ note_conflict(void *argument, const CiRow *row)
 			repalloc_huge(load->conflicts, load->conflicts_size * sizeof(CiConflict *));
 	}
 	load->conflicts[load->nconflicts++] = conflict;
+	return true;
+}
+
+/*
+ * As note_conflict, of those that a rule can meet.  Where a contact has many,
+ * it goes to those that are read status by status.
+ */
+static bool
+note_unsettled(void *argument, const CiRow *row)
+{
+	Load	   *load = argument;
+	CiStatus	status = status_of(ci_row_text(row, 2));
+	int64		contact_id = ci_row_int64(row, 1);
+
+	if (row->before == FEW)
+	{
+		while (load->nconflicts > 0 && load->conflicts[load->nconflicts - 1]->contact->id == contact_id)
+			load->nconflicts--;
+		ci_column_add_int64(&load->many, contact_id);
+		return false;
+	}
+	return (status != CI_OPEN && status != CI_DISMISSED) || note_conflict(argument, row);
 }
 
 /* Enters the list that a contact is on. */
-static void
+static bool
 load_member(void *argument, const CiRow *row)
 {
 	Load	   *load = argument;
@@ -264,38 +311,42 @@ load_member(void *argument, const CiRow *row)
 	member->source = ci_row_optional_text(row, 4);
 	member->since = ci_row_time(row, 5);
 	ci_load_member(load->world, member);
+	return true;
 }
 
 /* Enters the block of a contact. */
-static void
+static bool
 load_block(void *argument, const CiRow *row)
 {
 	Load	   *load = argument;
 
 	ci_world_contact(load->world, ci_row_int64(row, 1))->blocks |= ci_channel_of(ci_row_text(row, 2));
+	return true;
 }
 
 /* Notes two that are known to be different people, and which merge said so. */
-static void
+static bool
 note_pair(void *argument, const CiRow *row)
 {
 	CiColumn   *pairs = argument;
 
 	for (int i = 0; i < 3; i++)
 		ci_column_add_int64(&pairs[i], ci_row_int64(row, i + 1));
+	return true;
 }
 
 /* Adds what a named conflict is about to what is looked up: column by column. */
-static void
+static bool
 add_named(void *argument, const CiRow *row)
 {
 	Named	   *named = argument;
 
 	ci_column_add_int64(named->contacts, ci_row_int64(row, 1));
 	if (ci_row_text(row, 4)[0] != 'i')
-		return;
+		return true;
 	ci_column_add_text(&named->given[0], ci_row_text(row, 5));
 	ci_column_add_text(&named->given[1], ci_jsonb_string(ci_row_jsonb(row, 6)));
+	return true;
 }
 
 /* Reads contacts by id, those that are not there yet. */
@@ -313,14 +364,12 @@ read_contacts(Load *load, const CiColumn *ids)
 	ci_look_up(&contacts_by_id, load->account, &missing, load_contact, load);
 }
 
-/* Reads identifiers, and the contacts that have them. */
+/* Enters the identifiers that were read, and reads the contacts that have them. */
 static void
-read_identifiers(Load *load, CiLookup *lookup, const CiColumn *columns)
+load_identifiers(Load *load)
 {
 	CiColumn	ids;
 
-	load->nidentifiers = 0;
-	ci_look_up(lookup, load->account, columns, note_identifier, load);
 	ci_column_init(&ids, INT8OID);
 	for (int i = 0; i < load->nidentifiers; i++)
 		ci_column_add_int64(&ids, load->identifiers[i].contact_id);
@@ -334,25 +383,46 @@ read_identifiers(Load *load, CiLookup *lookup, const CiColumn *columns)
 		if (identifier->state.contact != NULL && identifier->kind != NULL)
 			ci_load_identifier(load->world, identifier->kind, identifier->value, &identifier->state);
 	}
+	load->nidentifiers = 0;
+}
+
+/* Contacts that have many rows, each with each of some names. */
+static void
+add_names(const CiColumn *ids, const char *const *names, int count, CiColumn *columns)
+{
+	ci_column_init(&columns[0], INT8OID);
+	ci_column_init(&columns[1], TEXTOID);
+	for (int i = 0; i < ids->count; i++)
+	{
+		for (int j = 0; j < count; j++)
+		{
+			ci_column_add(&columns[0], ids->values[i], false);
+			ci_column_add_text(&columns[1], names[j]);
+		}
+	}
 }
 
 /* Reads what contacts hold of the kinds that identify: keys can be many. */
 static void
 read_identifying(Load *load, const CiColumn *ids)
 {
-	CiColumn	columns[2];		/* contacts, kinds */
-
-	ci_column_init(&columns[0], INT8OID);
-	ci_column_init(&columns[1], TEXTOID);
-	for (int i = 0; i < ids->count; i++)
+	ci_column_init(&load->many, INT8OID);
+	ci_look_up(&identifiers_by_contact, load->account, ids, note_identifying, load);
+	if (load->many.count > 0)
 	{
-		for (int j = 0; j < load->config->nkinds && load->config->kinds[j].identifying; j++)
+		const char **kinds = palloc(load->config->nkinds * sizeof(char *));
+		CiColumn	columns[2];
+		int			n = 0;
+
+		while (n < load->config->nkinds && load->config->kinds[n].identifying)
 		{
-			ci_column_add(&columns[0], ids->values[i], false);
-			ci_column_add_text(&columns[1], load->config->kinds[j].name);
+			kinds[n] = load->config->kinds[n].name;
+			n++;
 		}
+		add_names(&load->many, kinds, n, columns);
+		ci_look_up(&identifiers_by_kind, load->account, columns, note_identifier, load);
 	}
-	read_identifiers(load, &identifiers_by_kind, columns);
+	load_identifiers(load);
 }
 
 /* Reads the survivors of ended contacts. */
@@ -394,33 +464,32 @@ compare_conflicts(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Reads the conflicts of contacts that a rule can meet, or all, oldest first. */
+/* Enters the conflicts that were read, oldest first. */
 static void
-read_conflicts(Load *load, const CiColumn *ids, bool all)
+load_conflicts(Load *load)
 {
-	static const char *const met[] = {"open", "dismissed"};
-	CiColumn	columns[2];		/* contacts, statuses */
-
-	load->nconflicts = 0;
-	if (all)
-		ci_look_up(&conflicts_by_contact, load->account, ids, note_conflict, load);
-	else
-	{
-		ci_column_init(&columns[0], INT8OID);
-		ci_column_init(&columns[1], TEXTOID);
-		for (int i = 0; i < ids->count; i++)
-		{
-			for (int j = 0; j < lengthof(met); j++)
-			{
-				ci_column_add(&columns[0], ids->values[i], false);
-				ci_column_add_text(&columns[1], met[j]);
-			}
-		}
-		ci_look_up(&conflicts_by_status, load->account, columns, note_conflict, load);
-	}
 	qsort(load->conflicts, load->nconflicts, sizeof(CiConflict *), compare_conflicts);
 	for (int i = 0; i < load->nconflicts; i++)
 		ci_load_conflict(load->world, load->conflicts[i]);
+	load->nconflicts = 0;
+}
+
+/* Reads the conflicts of contacts that a rule can meet: settled ones can be many. */
+static void
+read_unsettled(Load *load, const CiColumn *ids)
+{
+	static const char *const met[] = {"open", "dismissed"};
+
+	ci_column_init(&load->many, INT8OID);
+	ci_look_up(&conflicts_by_contact, load->account, ids, note_unsettled, load);
+	if (load->many.count > 0)
+	{
+		CiColumn	columns[2];
+
+		add_names(&load->many, met, lengthof(met), columns);
+		ci_look_up(&conflicts_by_status, load->account, columns, note_conflict, load);
+	}
+	load_conflicts(load);
 }
 
 /* Reads what live contacts have: identifiers, conflicts, lists, blocks. */
@@ -441,11 +510,13 @@ read_details(Load *load)
 		ci_column_add_int64(&live, contact->id);
 		ci_column_add_int64(contact->state == CI_ANONYMOUS || load->merges ? &whole : &others, contact->id);
 	}
-	read_identifiers(load, &identifiers_by_contact, &whole);
+	ci_look_up(&identifiers_by_contact, load->account, &whole, note_identifier, load);
+	load_identifiers(load);
 	read_identifying(load, &others);
-	read_conflicts(load, load->settles ? &live : &whole, true);
+	ci_look_up(&conflicts_by_contact, load->account, load->settles ? &live : &whole, note_conflict, load);
+	load_conflicts(load);
 	if (!load->settles)
-		read_conflicts(load, &others, false);
+		read_unsettled(load, &others);
 	ci_look_up(&members_by_contact, load->account, &live, load_member, load);
 	ci_look_up(&blocks_by_contact, load->account, &live, load_block, load);
 	ci_look_up(&contacts_by_survivor, load->account, &whole, load_contact, load);
@@ -598,7 +669,8 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 	}
 	add_given(requests, count, given);
 	ci_look_up(&conflicts_by_id, load.account, &conflicts, add_named, &named);
-	read_identifiers(&load, &identifiers_by_value, given);
+	ci_look_up(&identifiers_by_value, load.account, given, note_identifier, &load);
+	load_identifiers(&load);
 	read_contacts(&load, &contacts);
 	read_survivors(&load);
 	if (load.details)

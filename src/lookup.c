@@ -41,6 +41,7 @@
 static void
 find_columns(CiLookup *lookup, TupleDesc desc)
 {
+	lookup->last = 0;
 	for (int i = 0; lookup->columns[i].name != NULL; i++)
 	{
 		CiLookupColumn *column = &lookup->columns[i];
@@ -191,11 +192,14 @@ ci_look_up(CiLookup *lookup, Datum account, const CiColumn *columns, CiRowReader
 			index_rescan(index_scan, conditions, lookup->nkeys, NULL, 0);
 		else
 			table_scan = table_beginscan(table, GetActiveSnapshot(), lookup->nkeys, conditions);
+		row.before = 0;
 		while (index_scan != NULL ? index_getnext_slot(index_scan, ForwardScanDirection, slot) :
 			   table_scan_getnextslot(table_scan, ForwardScanDirection, slot))
 		{
 			slot_getsomeattrs(slot, lookup->last);
-			reader(argument, &row);
+			if (!reader(argument, &row))
+				break;
+			row.before++;
 		}
 		if (table_scan != NULL)
 			table_endscan(table_scan);

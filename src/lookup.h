@@ -41,9 +41,11 @@ typedef struct CiRow
 {
 	const CiLookup *lookup;
 	TupleTableSlot *slot;
+	int			before;			/* rows of its key before it */
 } CiRow;
 
-typedef void (*CiRowReader) (void *argument, const CiRow *row);
+/* Answers whether to go on with this key. */
+typedef bool (*CiRowReader) (void *argument, const CiRow *row);
 
 extern void ci_look_up(CiLookup *lookup, Datum account, const CiColumn *columns,
 					   CiRowReader reader, void *argument);
