@@ -32,13 +32,13 @@ wait_for_server() {
 	if [ "$1" = backend ]; then
 		until psql -XAtq -d postgres -c 'SELECT' >/dev/null 2>&1; do
 			tries=$((tries + 1))
-			[ $tries -lt 300 ] || return
+			[ $tries -lt 3000 ] || return
 			sleep 0.1
 		done
 	else
 		until pg_ctl -D "$2" -l "$scratch/log" -s -w start >/dev/null 2>&1; do
 			tries=$((tries + 1))
-			[ $tries -lt 300 ] || return
+			[ $tries -lt 3000 ] || return
 			sleep 0.1
 		done
 	fi
