@@ -44,8 +44,8 @@ test:
 soak:
 	@scripts/throwaway scripts/soak $(SUITES)
 bench:
-	@scripts/install-packages gnuplot-nox
-	@scripts/throwaway bench/run long
+	@scripts/install-packages gnuplot-nox valgrind
+	@scripts/throwaway bench/run long $(BENCH)
 else
 
 # Inlining our functions into other people's queries gains nothing.
