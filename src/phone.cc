@@ -133,18 +133,11 @@ to_e164(const std::string &input, const std::string &region,
 }
 
 /*
- * Write the E.164 form of a number to out.
- *
- * See phone.h.  A number without a plus sign is a national one and needs the
- * region.
+ * Write the E.164 form of a number to out, which has room for it.
  */
-extern "C" int
-ci_phone_normalize(const char *input, const char *region,
-				   char *out, size_t outlen)
+static CiPhoneCode
+normalize(const char *input, const char *region, char *out)
 {
-	if (input == NULL || out == NULL || !is_plain_number(input))
-		return CI_PHONE_MALFORMED;
-
 	try
 	{
 		std::string home = "ZZ";	/* the library's name of no region */
@@ -184,7 +177,7 @@ ci_phone_normalize(const char *input, const char *region,
 			given = result;
 		}
 
-		if (result.size() >= outlen)
+		if (result.size() >= CI_PHONE_MAX_OUTPUT)
 			return CI_PHONE_FAILED;
 		memcpy(out, result.c_str(), result.size() + 1);
 		return CI_PHONE_OK;
@@ -193,6 +186,57 @@ ci_phone_normalize(const char *input, const char *region,
 	{
 		return CI_PHONE_FAILED;
 	}
+}
+
+/*
+ * What was asked lately.  The library takes as long for a number as the server
+ * for a small statement, and those who come back give the same number again.
+ */
+#define REMEMBERED 256
+
+typedef struct Remembered
+{
+	char		input[CI_PHONE_MAX_INPUT + 1];	/* empty: nothing yet */
+	char		region[3];
+	CiPhoneCode code;
+	char		output[CI_PHONE_MAX_OUTPUT];
+} Remembered;
+
+static Remembered remembered[REMEMBERED];
+
+/*
+ * See phone.h.  A number without a plus sign is a national one and needs the
+ * region.
+ */
+extern "C" int
+ci_phone_normalize(const char *input, const char *region,
+				   char *out, size_t outlen)
+{
+	const char *home = region != NULL && strnlen(region, 3) == 2 ? region : "";
+	unsigned	hash = 5381;
+	Remembered *entry;
+
+	if (input == NULL || out == NULL || !is_plain_number(input))
+		return CI_PHONE_MALFORMED;
+	for (const char *c = input; *c != '\0'; c++)
+		hash = hash * 33 + (unsigned char) *c;
+	entry = &remembered[hash % REMEMBERED];
+	if (strcmp(entry->input, input) != 0 || strcmp(entry->region, home) != 0)
+	{
+		entry->input[0] = '\0';
+		entry->code = normalize(input, region, entry->output);
+		if (entry->code == CI_PHONE_FAILED)
+			return CI_PHONE_FAILED;	/* which need not be so the next time */
+		strcpy(entry->region, home);
+		strcpy(entry->input, input);
+	}
+	if (entry->code == CI_PHONE_OK)
+	{
+		if (strlen(entry->output) >= outlen)
+			return CI_PHONE_FAILED;
+		strcpy(out, entry->output);
+	}
+	return entry->code;
 }
 
 /*

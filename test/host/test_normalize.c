@@ -409,6 +409,28 @@ test_phone(void)
 	CiNormalized out;
 	CiError		err;
 
+	/*
+	 * What was asked lately is remembered: by region, and whether it was a
+	 * number; more of them than are kept.
+	 */
+	for (int round = 0; round < 2; round++)
+	{
+		phone("the same digits in one region", "US", "2061234567", "+12061234567");
+		phone("the same digits in another", "DE", "02061234567", "+492061234567");
+		phone("the same digits without a region", NULL, "(206) 123-4567", NULL);
+		phone("too short, and again", "US", "2061", NULL);
+		for (int i = 0; i < 1000; i++)
+		{
+			char		given[32];
+
+			snprintf(given, sizeof(given), "+447700900%03d", i);
+			if (!ci_normalize_value(&rules, given, &out, &err) || strcmp(out.value, given) != 0)
+				break;
+			if (i == 999)
+				phone("of a thousand numbers each is itself", NULL, given, given);
+		}
+	}
+
 	/* the numbers of the rule itself */
 	phone("digits alone are international", NULL, "919788824675", "+919788824675");
 	phone("with plus and space", NULL, "+91 9788824675", "+919788824675");
