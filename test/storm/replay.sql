@@ -369,7 +369,11 @@ CREATE FUNCTION unexplained(account integer) RETURNS SETOF storm.played LANGUAGE
                                AND m.event IN ('merged', 'repointed') AND m.new_value = p.result -> 'contact_id')
                   -- whom an erased contact had, nobody knows any more
                   OR EXISTS (SELECT FROM contact_identity.contact x WHERE x.account_id = account
-                             AND x.contact_id = (p.result ->> 'contact_id')::bigint AND x.state = 'erased')))
+                             AND x.contact_id = (p.result ->> 'contact_id')::bigint AND x.state = 'erased')
+                  -- nor what came with a merge that was undone, when the other was erased
+                  OR EXISTS (SELECT FROM contact_identity.event v WHERE v.account_id = account AND v.event_id < p.played_id
+                             AND v.contact_id = (p.result ->> 'contact_id')::bigint AND v.new_value IS NULL
+                             AND v.event IN ('moved_in', 'added', 'alias_added'))))
 $$;
 
 -- What the storm was: calls; those that wrote; those that changed a contact that
