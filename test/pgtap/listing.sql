@@ -1,6 +1,6 @@
 -- Writing to the view contacts: a row is a request of source api.
 BEGIN;
-SELECT plan(53);
+SELECT plan(54);
 SET search_path = contact_identity, public;
 
 -- INSERT
@@ -68,10 +68,17 @@ SELECT capture('push', 'browser-2');
 SELECT identify('push', 'browser-2', email => 'new@example.org');
 PREPARE fifth AS DELETE FROM contacts WHERE email = 'new@example.org' RETURNING ROW(email)::text;
 SELECT results_eq('fifth', $$SELECT ROW('new@example.org')::text$$, '[10.6] DELETE erases');
+CREATE FUNCTION pg_temp.has(relation regclass, value text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    found boolean;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s t WHERE strpos(t::text, $1) > 0)', relation) INTO found USING value;
+    RETURN found;
+END $$;
+SELECT ok(pg_temp.has('contact_identity.source', 'conversations'), 'what is there is found');
 SELECT is_empty($$
-    SELECT t.relname FROM (VALUES ('new@example.org'), ('s3cret'), ('browser')) v (value),
-        pg_class t WHERE t.relnamespace = 'contact_identity'::regnamespace AND t.relkind = 'r'
-        AND query_to_xml(format('SELECT * FROM %s', t.oid::regclass), true, false, '')::text LIKE '%' || v.value || '%'$$,
+    SELECT t.relname FROM (VALUES ('new@example.org'), ('s3cret'), ('browser')) v (value), pg_class t
+    WHERE t.relnamespace = 'contact_identity'::regnamespace AND t.relkind = 'r' AND pg_temp.has(t.oid, v.value)$$,
     '[10.6] nothing that it or the one merged into it held is left in any table');
 SELECT is((SELECT array_agg(DISTINCT event ORDER BY event) FROM history WHERE field = 'state' AND event = 'erased'), '{erased}',
           '[10.6] the names of events stay');
