@@ -286,6 +286,8 @@ BEGIN
                 'CREATE INDEX ON hostile.orders ((%s))', 'ALTER TABLE hostile.orders ADD CHECK ((%s) IS NOT NULL)', 'ALTER TABLE hostile.orders ADD x text DEFAULT (%s)::text',
                 'DEALLOCATE ALL; PREPARE other AS SELECT %s; EXECUTE other; EXECUTE other', 'DO $d$ BEGIN PERFORM %s; PERFORM %s; EXCEPTION WHEN no_data_found THEN END $d$'] LOOP
                 CONTINUE WHEN random() > share;
+                -- a server with assertions ends at a cursor that a statement of the same EXECUTE has opened
+                CONTINUE WHEN form LIKE 'DECLARE %; MOVE %' AND current_setting('debug_assertions')::boolean;
                 PERFORM hostile.try('places', r.name, replace(form, '%s', base), false, '|23514|42601|42704|42804|42809|42883|42P1[67]');
             END LOOP;
             base := 'SELECT * FROM ' || base || ' x';
