@@ -353,12 +353,11 @@ static void
 read_suppressed(CiConfig *config, Datum account)
 {
 	bytea	   *key;
-	bool		isnull;
 
 	if (!config->has_1_1_tables)
 		return;
 	ci_run(&suppress_stmt, &account, NULL, true);
-	key = DatumGetByteaPP(ci_get_datum(SPI_tuptable->vals[0], 1, BYTEAOID, &isnull));
+	key = ci_get_bytea(SPI_tuptable->vals[0], 1);
 	config->suppress_key_length = VARSIZE_ANY_EXHDR(key);
 	config->suppress_key = palloc(config->suppress_key_length);
 	memcpy(config->suppress_key, VARDATA_ANY(key), config->suppress_key_length);

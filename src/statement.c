@@ -661,6 +661,13 @@ ci_get_jsonb(HeapTuple tuple, int column)
 	return DatumGetJsonbP(get_present(tuple, column, JSONBOID));
 }
 
+/* A bytea column. */
+bytea *
+ci_get_bytea(HeapTuple tuple, int column)
+{
+	return DatumGetByteaPP(get_present(tuple, column, BYTEAOID));
+}
+
 /* A text column, or NULL. */
 char *
 ci_get_optional_text(HeapTuple tuple, int column)

@@ -133,6 +133,7 @@ extern void ci_report_corrupt(const char *column) pg_attribute_noreturn();
 extern char *ci_get_text(HeapTuple tuple, int column);
 extern char *ci_get_optional_text(HeapTuple tuple, int column);
 extern Jsonb *ci_get_jsonb(HeapTuple tuple, int column);
+extern bytea *ci_get_bytea(HeapTuple tuple, int column);
 extern int64 ci_get_int64(HeapTuple tuple, int column);
 extern int32 ci_get_int32(HeapTuple tuple, int column);
 extern bool ci_get_bool(HeapTuple tuple, int column);

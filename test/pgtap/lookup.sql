@@ -1,7 +1,7 @@
 -- Rows are found whatever there are of them, and however the tables have changed.
 BEGIN;
 \ir words.psql
-SELECT plan(21);
+SELECT plan(22);
 SET LOCAL client_min_messages = error;
 
 -- Whoever has very many keys, and what stands behind them in order.
@@ -81,6 +81,11 @@ SELECT throws_ok('SELECT identify(''push'', ''browser-1'', email => ''new@exampl
 CREATE VIEW contact_identity.block AS TABLE contact_identity.blocks;
 SELECT throws_ok('SELECT identify(''push'', ''browser-1'', email => ''new@example.org'')', '42809', '"block" of contact_identity is not an ordinary table',
     'what is no table');
+ROLLBACK TO whole;
+ALTER TABLE contact_identity.account ALTER COLUMN suppress_key DROP NOT NULL;
+UPDATE contact_identity.account SET suppress_key = NULL;
+SELECT throws_ok('SELECT capture(''push'', ''browser-1'')', '22004', 'column "suppress_key" of contact_identity must not be null',
+    'a null where none is written');
 ROLLBACK TO whole;
 SELECT is((SELECT count(*)::int FROM check_integrity()), 0, 'and all is as it was');
 SELECT * FROM finish();
