@@ -1,4 +1,5 @@
 \set n :n + 1
+\set m :m + 1
 \set id (:run * 64 + :client_id) * 10000000 + :n
-\set p :base + :n * :clients + :client_id
+\set p :base + :m * :clients + :client_id
 WITH k AS (SELECT contact_id FROM floor.identifier WHERE account_id = 1 AND kind = 'push' AND value = 'p' || :p), c AS (UPDATE floor.contact c SET state = 'identified', identified_at = now(), updated_at = now() FROM k WHERE c.account_id = 1 AND c.contact_id = k.contact_id), i AS (INSERT INTO floor.identifier (account_id, kind, value, contact_id, is_primary, opted_in, verified, updated_at, source) SELECT 1, 'email', 'n' || :id || '@example.org', contact_id, true, false, false, now(), 'push' FROM k), e AS (INSERT INTO floor.event (account_id, contact_id, call_id, written_at, occurred_at, event, field_type, field, new_value, new_source, new_at, detail, source, found_kind, found_value) SELECT 1, contact_id, 1, now(), now(), v.*, 'push', 'push', 'p' || :p FROM k, LATERAL (VALUES ('added', 'identifier', 'email', to_jsonb('n' || :id || '@example.org'), 'push', now(), '{"new": {"primary": true}}'::jsonb), ('identified', 'contact', 'state', '"identified"', NULL, NULL, NULL)) AS v) UPDATE floor.contact_count SET identified = identified + 1, anonymous_push = anonymous_push - 1 WHERE account_id = 1 AND process = :client_id;
