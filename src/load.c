@@ -264,6 +264,8 @@ note_conflict(void *argument, const CiRow *row)
 	conflict->via = ci_row_optional_text(row, 10);
 	conflict->key_kind = ci_row_optional_text(row, 11);
 	conflict->key = ci_row_optional_text(row, 12);
+	if ((conflict->key == NULL) != (conflict->key_kind == NULL))
+		ci_report_corrupt("key");
 	conflict->status = status_of(ci_row_text(row, 2));
 	conflict->given_at = ci_row_time(row, 13);
 	if (load->nconflicts == load->conflicts_size)

@@ -1,7 +1,7 @@
 -- Rows are found whatever there are of them, and however the tables have changed.
 BEGIN;
 \ir words.psql
-SELECT plan(22);
+SELECT plan(23);
 SET LOCAL client_min_messages = error;
 
 -- Whoever has very many keys, and what stands behind them in order.
@@ -86,6 +86,10 @@ ALTER TABLE contact_identity.account ALTER COLUMN suppress_key DROP NOT NULL;
 UPDATE contact_identity.account SET suppress_key = NULL;
 SELECT throws_ok('SELECT capture(''push'', ''browser-1'')', '22004', 'column "suppress_key" of contact_identity must not be null',
     'a null where none is written');
+ROLLBACK TO whole;
+ALTER TABLE contact_identity.conflict DROP CONSTRAINT conflict_check;
+UPDATE contact_identity.conflict SET key = NULL WHERE contact_id = :lee;
+SELECT throws_ok('SELECT identify(''conversations'', ''insists'', email => ''lee43@example.org'')', 'XX001', NULL, 'a key without its value');
 ROLLBACK TO whole;
 SELECT is((SELECT count(*)::int FROM check_integrity()), 0, 'and all is as it was');
 SELECT * FROM finish();
