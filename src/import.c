@@ -250,7 +250,7 @@ read_job(Import *import)
 				  "Give the query as well: it runs with your rights.");
 	caller = MemoryContextSwitchTo(import->context);
 	if (import->query == NULL)
-		import->query = ci_get_optional_text(row, 3);
+		import->query = ci_get_text(row, 3);
 	if (import->source == NULL)
 		import->source = ci_get_optional_text(row, 4);
 	MemoryContextSwitchTo(caller);

@@ -815,8 +815,8 @@ ci_unmerge(CiWorld *world, CiRequest *request, CiResult *result)
 	ci_set_request_time(world, request, CI_NO_TIME);
 
 	/*
-	 * What nobody has is claimed, though it may go on to be nobody's: who takes
-	 * it meanwhile has come before all of this, or comes after it.
+	 * What nobody has is claimed, though it may go on to be nobody's: who
+	 * takes it meanwhile has come before all of this, or comes after it.
 	 */
 	for (int i = 0; i < count; i++)
 	{

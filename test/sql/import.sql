@@ -135,6 +135,12 @@ REVOKE EXECUTE ON PROCEDURE contact_identity.import FROM regress_contact_identit
 SET ROLE regress_contact_identity_loader;
 CALL contact_identity.import('SELECT 1 AS request_id, ''loaded'' AS key', 'push');
 RESET ROLE;
+-- fail: an owner has taken the query away
+BEGIN;
+ALTER TABLE contact_identity.jobs ALTER query DROP NOT NULL;
+UPDATE contact_identity.jobs SET query = NULL, state = 'failed' WHERE job = 1;
+COMMIT;
+CALL contact_identity.import(job => 1);
 
 SELECT * FROM contact_identity.check_integrity();
 \c :home
