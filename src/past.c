@@ -739,7 +739,8 @@ ci_graph(PG_FUNCTION_ARGS)
 		ci_refuse(CI_NOT_FOUND, psprintf("contact " INT64_FORMAT " does not exist", PG_GETARG_INT64(0)),
 				  "It was erased.");
 	values[1] = Int64GetDatum(live);
-	ci_run(&state_stmt, values, NULL, true);
+	if (ci_run(&state_stmt, values, NULL, true) == 0)
+		ci_report_corrupt("survivor_id");
 	state = ci_get_text(SPI_tuptable->vals[0], 1);
 	values[2] = BoolGetDatum(true);
 	read_nodes(&nodes[0], &nodes_stmt, values, 5);

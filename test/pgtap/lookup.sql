@@ -1,7 +1,7 @@
 -- Rows are found whatever there are of them, and however the tables have changed.
 BEGIN;
 \ir words.psql
-SELECT plan(23);
+SELECT plan(24);
 SET LOCAL client_min_messages = error;
 
 -- Whoever has very many keys, and what stands behind them in order.
@@ -90,6 +90,10 @@ ROLLBACK TO whole;
 ALTER TABLE contact_identity.conflict DROP CONSTRAINT conflict_check;
 UPDATE contact_identity.conflict SET key = NULL WHERE contact_id = :lee;
 SELECT throws_ok('SELECT identify(''conversations'', ''insists'', email => ''lee43@example.org'')', 'XX001', NULL, 'a key without its value');
+ROLLBACK TO whole;
+SELECT merge(:kim, :lee, 'Eve');
+UPDATE contact_identity.contact SET survivor_id = 4711 WHERE contact_id = :lee;
+SELECT throws_ok(format('SELECT graph(%s)', :lee), 'XX001', NULL, 'a survivor that does not exist');
 ROLLBACK TO whole;
 SELECT is((SELECT count(*)::int FROM check_integrity()), 0, 'and all is as it was');
 SELECT * FROM finish();
