@@ -1,5 +1,8 @@
 # Servers that are made to crash; to be sourced. Needs $scratch and $sockets.
 
+# A start that is given up while it goes on makes each later one fail.
+export PGCTLTIMEOUT=600
+
 # start_new_server DIRECTORY [INITDB'S ARGUMENTS]
 start_new_server() {
 	local data=$1
