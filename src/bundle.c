@@ -256,7 +256,7 @@ find_combination(const CiBundle *bundle, bool *is_kept)
 
 /* Runs the parts of a bundle. */
 static uint64
-run_combination(const CiBundle *bundle, bool read_only)
+run_combination(const CiBundle *bundle)
 {
 	bool		is_kept;
 	CiStatement *stmt = find_combination(bundle, &is_kept);
@@ -286,7 +286,7 @@ run_combination(const CiBundle *bundle, bool read_only)
 		}
 	}
 	Assert(n == stmt->nargs);
-	count = ci_run(stmt, values, nulls, read_only);
+	count = ci_run(stmt, values, nulls, false);
 	if (!is_kept)
 		SPI_freeplan(stmt->plan);
 	return count;
@@ -294,14 +294,14 @@ run_combination(const CiBundle *bundle, bool read_only)
 
 /* Runs a statement on rows. */
 uint64
-ci_run_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns, bool read_only)
+ci_run_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
 {
 	CiBundle	bundle = {.count = 1};
 
 	bundle.parts[0].stmt = stmt;
 	bundle.parts[0].columns = columns;
 	memcpy(bundle.parts[0].scalars, scalars, scalars_of(stmt) * sizeof(Datum));
-	return run_combination(&bundle, read_only);
+	return run_combination(&bundle);
 }
 
 /*
@@ -314,7 +314,7 @@ ci_write(CiBundle *bundle, CiStatement *stmt, const Datum *scalars, const CiColu
 	CiPart	   *part = &bundle->parts[bundle->count];
 
 	if (!bundle->together)
-		return ci_run_rows(stmt, scalars, columns, false);
+		return ci_run_rows(stmt, scalars, columns);
 	Assert(bundle->count < CI_MAX_PARTS);
 	part->stmt = stmt;
 	part->columns = columns;
@@ -327,5 +327,5 @@ ci_write(CiBundle *bundle, CiStatement *stmt, const Datum *scalars, const CiColu
 uint64
 ci_run_bundle(const CiBundle *bundle)
 {
-	return run_combination(bundle, false);
+	return run_combination(bundle);
 }

@@ -4,10 +4,10 @@
  *	  Rows of our tables by key, straight from an index.
  *
  * What a call looks at are single rows, by keys that it has.  To begin and end
- * a statement for them costs ten times as much as to find them, so the index is
- * asked directly, as the server asks its catalogues.  The rows are those that
- * the active snapshot sees, and in SERIALIZABLE they are noted as read, as if a
- * statement had read them.
+ * a statement for them costs several times what it takes to find them, so the
+ * index is asked directly, as the server asks its catalogues.  The rows are
+ * those that the active snapshot sees, and in SERIALIZABLE they are noted as
+ * read, as if a statement had read them.
  *
  * Columns are found by name and an index by its columns, at each look-up: an
  * owner may add and drop some.  Where no index will do, the table is searched.

@@ -124,7 +124,7 @@ lock_contacts(const Play *play)
 	ci_column_init(&column, INT8OID);
 	for (int i = 0; i < play->nmet; i++)
 		ci_column_add_int64(&column, play->met[i]);
-	count = ci_run_rows(&lock_stmt, &account, &column, false);
+	count = ci_run_rows(&lock_stmt, &account, &column);
 	same = count == play->nmet;
 	for (uint64 i = 0; same && i < count; i++)
 	{

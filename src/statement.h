@@ -101,7 +101,7 @@ typedef struct CiBundle
 
 /* bundle.c */
 extern char *ci_statement_text(const CiStatement *stmt);
-extern uint64 ci_run_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns, bool read_only);
+extern uint64 ci_run_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns);
 extern uint64 ci_write(CiBundle *bundle, CiStatement *stmt, const Datum *scalars, const CiColumn *columns);
 extern uint64 ci_run_bundle(const CiBundle *bundle);
 

@@ -103,12 +103,11 @@ look_at() {
 	none "$3: no event but of a call" "
 		SELECT e.event_id FROM contact_identity.event e WHERE e.account_id = $1
 		EXCEPT SELECT c.event_id FROM storm.event_of_call c WHERE c.account_id = $1"
-	[ "${STORM_REPLAY:-yes}" = yes ] && replay "$@"
+	replay "$@"
 	sql -F ' ' -c "SELECT '#', calls, 'calls,', wrote, 'wrote,', shared, 'to what another session had written,', met, 'at the same time,', contacts, 'contacts' FROM storm.figures($1)"
 }
 
-# replay ACCOUNT TWIN NAME: whether the calls in some order explain all of it. The
-# order has to be found from what is known afterwards; STORM_REPLAY=no leaves it out.
+# replay ACCOUNT TWIN NAME: whether the calls in some order explain all of it.
 replay() {
 	none "$3: history explains what the calls that wrote nothing answered" "SELECT * FROM storm.unexplained($1)"
 	none "$3: the calls played one by one answer the same" "CALL storm.replay($1, $2)" \
