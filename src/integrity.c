@@ -170,7 +170,7 @@ static CiStatement checks[] = {
 	 * says whose it is: its contact's where it is the new value, else
 	 * nobody's. A detached key whose opt-out is remembered goes with its last
 	 * contact; that it is gone is right where somebody can have had it since
-	 * who was erased, or purged, with all that history said of it.
+	 * whose rows about it were emptied by an erasure, or are purged.
 	 */
 	CHECK("WITH said AS (SELECT DISTINCT ON (account_id, kind, value) n.*"
 		  " FROM (SELECT e.account_id, e.field AS kind, (e.new_value #>> '{}') COLLATE \"C\" AS value, e.event_id,"
@@ -190,9 +190,10 @@ static CiStatement checks[] = {
 		  " FROM contact_identity.identifier i FULL JOIN said USING (account_id, kind, value)"
 		  " WHERE (said.held IS NOT TRUE AND i.contact_id IS NOT NULL)"
 		  " OR (said.held AND i.contact_id IS NULL AND (said.detail ->> 'parked' IS NULL OR NOT (EXISTS (SELECT"
-		  " FROM contact_identity.event e JOIN contact_identity.contact c USING (account_id, contact_id)"
+		  " FROM contact_identity.event e"
 		  " WHERE e.account_id = said.account_id AND e.field_type = 'key' AND e.field = said.kind"
-		  " AND e.event_id > said.event_id AND c.state = 'erased') OR EXISTS (SELECT FROM contact_identity.account a"
+		  " AND e.event_id > said.event_id AND e.old_value IS NULL AND e.new_value IS NULL)"
+		  " OR EXISTS (SELECT FROM contact_identity.account a"
 		  " WHERE a.account_id = said.account_id AND (to_jsonb(a) ->> 'purged_at')::timestamptz >= said.written_at))))"
 		  " OR (said.held AND (i.contact_id <> coalesce((SELECT c.survivor_id FROM contact_identity.contact c"
 		  " WHERE i.parked AND c.account_id = said.account_id AND c.contact_id = said.contact_id), said.contact_id)"

@@ -1,7 +1,7 @@
 -- RULES 9: what must never be, and that check_integrity() sees it when it is.
 BEGIN;
 \ir words.psql
-SELECT plan(99);
+SELECT plan(100);
 
 -------------------------------------------------------------- a long mixed scene
 -- 1000 calls or more.
@@ -194,6 +194,16 @@ SAVEPOINT s;
 CALL given('una', capture('push', 'otos browser'));
 CALL done(erase(id('una')));
 SELECT is_empty('SELECT * FROM check_integrity()', '[9.4] it is gone with whom had the key since, when that one is erased');
+ROLLBACK TO s;
+CALL given('lia', identify('shop', email => 'lia@example.org'));
+CALL given('sue', identify('shop', email => 'sue@example.org'));
+CALL done(merge(id('sue'), id('lia'), 'Eve'));
+CALL done(identify('push', 'otos browser', email => 'lia@example.org'));
+CALL done(subscribe('push', 'otos browser'));
+CALL done(logout('push', 'otos browser'));
+CALL done(unmerge(id('lia'), 'Eve'));
+CALL done(erase(id('lia')));
+SELECT is_empty('SELECT * FROM check_integrity()', '[9.4] or when who had it was that one''s survivor meanwhile');
 ROLLBACK TO s;
 
 SELECT breach($$ UPDATE contact_count SET identified = identified + 1 WHERE part = (SELECT min(part) FROM contact_count WHERE account_id = 1) $$,
