@@ -105,7 +105,8 @@ static CiStatement suppress_stmt = {
 	" FROM contact_identity.account a WHERE a.account_id OPERATOR(pg_catalog.=) $1",
 	.expected = SPI_OK_SELECT,
 	.nargs = 1,
-	.argtypes = {INT4OID}
+	.argtypes = {INT4OID},
+	.sees_latest = true			/* [10.6] what is not to come back */
 };
 
 static CiStatement blocked_stmt = {

@@ -150,19 +150,27 @@ static CiStatement suppress_stmt = {
 	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID}
 };
 
-static CiStatement suppressed_stmt = {
-	.sql = "SELECT u.place, u.kind FROM (SELECT pg_catalog.unnest($2) AS kind, pg_catalog.unnest($3) AS hash,"
-	" pg_catalog.unnest($4) AS place, pg_catalog.unnest($5) AS value LIMIT pg_catalog.cardinality($2)) AS u"
-	" CROSS JOIN LATERAL"
-	" (SELECT 1 FROM contact_identity.suppressed s WHERE s.account_id OPERATOR(pg_catalog.=) $1"
-	" AND s.kind OPERATOR(pg_catalog.=) u.kind AND s.hash OPERATOR(pg_catalog.=) pg_catalog.decode(u.hash, 'hex')"
-	" OFFSET 0) AS r WHERE NOT EXISTS (SELECT FROM contact_identity.identifier i"
-	" WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
-	" AND i.value OPERATOR(pg_catalog.=) u.value AND NOT i.parked) ORDER BY u.place",
-	.expected = SPI_OK_SELECT,
-	.nargs = 5,
-	.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID}
-};
+#define SUPPRESSED(condition) \
+	{ \
+		.sql = "SELECT u.place, u.kind FROM (SELECT pg_catalog.unnest($2) AS kind, pg_catalog.unnest($3) AS hash," \
+		" pg_catalog.unnest($4) AS place, pg_catalog.unnest($5) AS value LIMIT pg_catalog.cardinality($2)) AS u" \
+		" CROSS JOIN LATERAL" \
+		" (SELECT 1 FROM contact_identity.suppressed s WHERE s.account_id OPERATOR(pg_catalog.=) $1" \
+		" AND s.kind OPERATOR(pg_catalog.=) u.kind AND s.hash OPERATOR(pg_catalog.=) pg_catalog.decode(u.hash, 'hex')" \
+		" OFFSET 0) AS r" condition " ORDER BY u.place", \
+		.expected = SPI_OK_SELECT, \
+		.nargs = 5, \
+		.argtypes = {INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID}, \
+		.sees_latest = true \
+	}
+
+static CiStatement suppressed_stmt = SUPPRESSED("");
+
+/* As that, of values that nobody holds. */
+static CiStatement suppressed_free_stmt =
+SUPPRESSED(" WHERE NOT EXISTS (SELECT FROM contact_identity.identifier i"
+		   " WHERE i.account_id OPERATOR(pg_catalog.=) $1 AND i.kind OPERATOR(pg_catalog.=) u.kind"
+		   " AND i.value OPERATOR(pg_catalog.=) u.value AND NOT i.parked)");
 
 /* ---- What is not to come back ---- */
 
@@ -187,30 +195,18 @@ hash_value(const CiConfig *config, const char *kind, const char *value)
 }
 
 /*
- * Marks the requests that give a suppressed value as ones that cannot be used.
- * The settings are asked for anew: a call that waited for an erase has those
- * from before it.  As the value was its contact's, whoever is to give it to
- * another has waited, or finds it free in a snapshot that has the hash, too.
- * One that an agent has promoted since, because it had been given about another
- * contact before, is that one's as long as he holds it.
+ * Finds which requests give suppressed values: places and kinds are in
+ * SPI_tuptable.  In a working set it is asked of those that were claimed.
  */
-void
-ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count)
+static uint64
+find_suppressed(const CiConfig *config, const CiRequest *requests, int count, CiWorld *claimed)
 {
 	Datum		values[5] = {Int32GetDatum(config->account_id)};
 	CiColumn	kinds;
 	CiColumn	hashes;
 	CiColumn	places;
 	CiColumn	given;
-	uint64		found;
 
-	for (int i = 0; i < count; i++)
-		requests[i].suppressed = false;
-	if (!config->has_1_1_tables)
-		return;
-	config = ci_get_config(config->account_id);
-	if (!config->has_suppressed)
-		return;
 	ci_column_init(&kinds, TEXTOID);
 	ci_column_init(&hashes, TEXTOID);
 	ci_column_init(&places, INT8OID);
@@ -223,22 +219,49 @@ ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count)
 			continue;
 		for (int j = request->key == NULL ? 0 : -1; j < request->ngiven; j++)
 		{
-			const char *kind = j < 0 ? request->key_kind->name : request->given[j].kind->name;
+			const CiKind *kind = j < 0 ? request->key_kind : request->given[j].kind;
 			const char *value = j < 0 ? request->key : request->given[j].value;
 
-			ci_column_add_text(&kinds, kind);
-			ci_column_add_text(&hashes, hash_value(config, kind, value));
+			if (claimed != NULL && ci_world_identifier(claimed, kind, value)->was.contact != NULL)
+				continue;
+			ci_column_add_text(&kinds, kind->name);
+			ci_column_add_text(&hashes, hash_value(config, kind->name, value));
 			ci_column_add_int64(&places, i);
 			ci_column_add_text(&given, value);
 		}
 	}
 	if (kinds.count == 0)
-		return;
+		return 0;
 	values[1] = ci_column_array(&kinds);
 	values[2] = ci_column_array(&hashes);
 	values[3] = ci_column_array(&places);
 	values[4] = ci_column_array(&given);
-	found = ci_run(&suppressed_stmt, values, NULL, true);
+	return ci_run(claimed == NULL ? &suppressed_free_stmt : &suppressed_stmt, values, NULL, true);
+}
+
+/*
+ * Marks the requests that give a suppressed value as ones that cannot be used.
+ * The settings are asked for anew: a call that waited for an erase has those
+ * from before it.  As the value was its contact's, whoever is to give it to
+ * another has waited, or finds it free in a snapshot that has the hash, too.
+ * One that an agent has promoted since, because it had been given about another
+ * contact before, is that one's as long as he holds it.
+ */
+void
+ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count)
+{
+	uint64		found;
+
+	for (int i = 0; i < count; i++)
+		requests[i].suppressed = false;
+	if (!config->has_1_1_tables)
+		return;
+	config = ci_get_config(config->account_id);
+	if (!config->has_suppressed)
+		return;
+	found = find_suppressed(config, requests, count, NULL);
+	if (found == 0)
+		return;
 	for (uint64 i = 0; i < found; i++)
 	{
 		CiRequest  *request = &requests[ci_get_int64(SPI_tuptable->vals[i], 1)];
@@ -249,6 +272,21 @@ ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count)
 						NULL, "Its person asked to be forgotten. Who may store it again is for the owner of contact_identity.suppressed to say.");
 	}
 	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * Whether a value that was claimed is suppressed: it was somebody's, and that
+ * one erased, after it was looked up, or than the transaction's snapshot.
+ */
+bool
+ci_claimed_suppressed(CiWorld *world, const CiRequest *requests, int count)
+{
+	const CiConfig *config;
+
+	if (!world->config->has_1_1_tables || ci_count_claims(world) == 0)
+		return false;
+	config = ci_get_config(world->config->account_id);
+	return config->has_suppressed && find_suppressed(config, requests, count, world) > 0;
 }
 
 /* ---- Erasing ---- */
@@ -369,7 +407,7 @@ ci_apply_erasure(CiWorld *world)
 	{
 		values[1] = ci_column_array(&kinds);
 		values[2] = ci_column_array(&hashes);
-		values[3] = TimestampTzGetDatum(world->clock);
+		values[3] = TimestampTzGetDatum(ci_held_time(world, world->clock));
 		ci_run(&suppress_stmt, values, NULL, false);
 	}
 }

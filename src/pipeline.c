@@ -205,9 +205,13 @@ attempt(Play *play)
 			if (!all_held(play, held, nheld))
 				return false;
 		}
+		else
+			play->world->waited = Max(0, GetCurrentTimestamp() - play->world->looked_at);
 		touch_all_absent(play);
 	}
-	return !ci_world_is_changed(play->world) || ci_apply_world(play->world);
+	return !ci_world_is_changed(play->world) ||
+		(ci_apply_world(play->world) &&
+		 !ci_claimed_suppressed(play->world, play->requests, play->count));
 }
 
 /* As attempt, in a subtransaction where one could leave something behind. */
@@ -221,7 +225,7 @@ attempt_safely(Play *play)
 	if (play->nmet == 0)
 		touch_all_absent(play);
 	/* A single claim that was lost has left nothing. */
-	if (play->nmet == 0 && ci_count_claims(play->world) <= 1)
+	if (play->nmet == 0 && ci_count_claims(play->world) <= 1 && !ci_get_config(play->config->account_id)->has_suppressed)
 		return attempt(play);
 
 	BeginInternalSubTransaction(NULL);

@@ -1986,6 +1986,8 @@ ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
 	static const CiResult nothing = {.outcome = CI_OUTCOME_UNCHANGED};
 
 	*result = nothing;
+	request->offenders = NULL;
+	request->noffenders = 0;
 	if (request->error.code != CI_OK)
 		return;
 	world->request = request;
@@ -1998,8 +2000,6 @@ ci_resolve_request(CiWorld *world, CiRequest *request, CiResult *result)
 	request->at = world->clock;
 	request->found_kind = NULL;
 	request->found_value = NULL;
-	request->offenders = NULL;
-	request->noffenders = 0;
 
 	/* As a row that was deleted after the statement had seen it. */
 	if (request->only_contact && request->contact_id != 0)

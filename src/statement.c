@@ -368,8 +368,8 @@ ci_run(CiStatement *stmt, Datum *values, const char *nulls, bool read_only)
 	stmt->runs++;
 	if (!stmt->free_plan && (!stmt->planned || !SPI_plan_is_valid(stmt->plan)))
 		plan_by_keys(stmt);
-	error_context_stack = &hiding;
-	if (stmt->sees_latest && IsolationUsesXactSnapshot())
+	ci_hide_rows(&hiding);
+	if (stmt->sees_latest && IsolationUsesXactSnapshot() && !IsInParallelMode())
 	{
 		/* as the actions of foreign keys see their rows */
 		CommandCounterIncrement();
