@@ -170,7 +170,9 @@ static CiStatement checks[] = {
 	 * says whose it is: its contact's where it is the new value, else
 	 * nobody's. A detached key whose opt-out is remembered goes with its last
 	 * contact; that it is gone is right where somebody can have had it since
-	 * whose rows about it were emptied by an erasure, or are purged.
+	 * whose rows about it were emptied by an erasure, or are purged.  What a
+	 * contact had when it was merged is its survivor's, whose rows can be
+	 * emptied as well.
 	 */
 	CHECK("WITH said AS (SELECT DISTINCT ON (account_id, kind, value) n.*"
 		  " FROM (SELECT e.account_id, e.field AS kind, (e.new_value #>> '{}') COLLATE \"C\" AS value, e.event_id,"
@@ -189,7 +191,9 @@ static CiStatement checks[] = {
 				 " ELSE 'holds a value with other flags than history has, of kind ' END || kind")
 		  " FROM contact_identity.identifier i FULL JOIN said USING (account_id, kind, value)"
 		  " WHERE (said.held IS NOT TRUE AND i.contact_id IS NOT NULL)"
-		  " OR (said.held AND i.contact_id IS NULL AND (said.detail ->> 'parked' IS NULL OR NOT (EXISTS (SELECT"
+		  " OR (said.held AND i.contact_id IS NULL AND NOT EXISTS (SELECT FROM contact_identity.event m"
+		  " WHERE m.account_id = said.account_id AND m.contact_id = said.contact_id AND m.event = 'merged'"
+		  " AND m.event_id > said.event_id) AND (said.detail ->> 'parked' IS NULL OR NOT (EXISTS (SELECT"
 		  " FROM contact_identity.event e"
 		  " WHERE e.account_id = said.account_id AND e.field_type = 'key' AND e.field = said.kind"
 		  " AND e.event_id > said.event_id AND e.old_value IS NULL AND e.new_value IS NULL)"

@@ -1,7 +1,7 @@
 -- RULES 9: what must never be, and that check_integrity() sees it when it is.
 BEGIN;
 \ir words.psql
-SELECT plan(100);
+SELECT plan(101);
 
 -------------------------------------------------------------- a long mixed scene
 -- 1000 calls or more.
@@ -204,6 +204,13 @@ CALL done(logout('push', 'otos browser'));
 CALL done(unmerge(id('lia'), 'Eve'));
 CALL done(erase(id('lia')));
 SELECT is_empty('SELECT * FROM check_integrity()', '[9.4] or when who had it was that one''s survivor meanwhile');
+CALL given('viv', capture('conversations', 'vivs chat'));
+CALL given('sam', identify('shop', email => 'sam@example.org'));
+CALL done(identify('conversations', 'vivs chat', email => 'sam@example.org'));
+CALL done(logout('conversations', 'vivs chat'));
+CALL done(unmerge(id('viv'), 'Eve'));
+CALL done(erase(id('sam')));
+SELECT is_empty('SELECT * FROM check_integrity()', '[9.4] a key is gone with a survivor who had lost it, when that one is erased');
 ROLLBACK TO s;
 
 SELECT breach($$ UPDATE contact_count SET identified = identified + 1 WHERE part = (SELECT min(part) FROM contact_count WHERE account_id = 1) $$,
