@@ -206,6 +206,7 @@ CREATE TABLE played (
     perhaps    pg_snapshot NOT NULL,    -- and at the most
     began_at   timestamptz NOT NULL,
     played_at  timestamptz NOT NULL,
+    met        bigint[],            -- contacts that it held, by what its arguments name
     replays    bigint               -- the call of another account that this repeats
 );
 
@@ -254,6 +255,16 @@ BEGIN
 END
 $$;
 
+-- The contacts that have what arguments name, also as who had it last.
+CREATE FUNCTION owners(args jsonb) RETURNS bigint[] LANGUAGE sql VOLATILE AS $$
+    SELECT array_agg(DISTINCT i.contact_id)
+    FROM jsonb_array_elements(CASE jsonb_typeof(args) WHEN 'array' THEN args ELSE jsonb_build_array(args) END) r,
+         jsonb_each_text(r) v, contact_identity.identifier i
+    WHERE v.key IN ('key', 'email', 'phone', 'ext_id', 'whatsapp', 'landline')
+      AND i.account_id = storm.account() AND i.value = v.value
+      AND i.kind = ANY (CASE v.key WHEN 'key' THEN '{visitor,facebook,instagram,whatsapp_chat,push}' ELSE ARRAY[v.key] END)
+$$;
+
 -- Plays a call and notes it.
 CREATE FUNCTION play(op text, args jsonb, replays bigint DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -275,7 +286,7 @@ BEGIN
     id := nextval('contact_identity.event_event_id_seq');
     INSERT INTO storm.played VALUES (storm.account(), id, current_setting('storm.session', true)::integer, op, args,
         result, storm.rows_written() > rows_before, xid IS NOT NULL, pg_current_xact_id(), surely, pg_current_snapshot(),
-        began_at, played_at, replays);
+        began_at, played_at, CASE WHEN xid IS NOT NULL THEN storm.owners(args) END, replays);
     RETURN id;
 END
 $$;

@@ -5,9 +5,10 @@
 -- contact or a value have numbers in the order in which they took effect.  Those
 -- that share none are free; but their values can meet later, in a merge, and
 -- then the newer counts.  So they are ordered by their clocks, which is the order
--- in which they held their contacts.  A call that has to wait for a new value
--- has its clock from before: its place is after all earlier numbers that named
--- this value or wrote its row, whether they gave it or took it away.
+-- in which they held their contacts.  A call that has to wait has its clock from
+-- before, where what it waited for was not changed: its place is after all earlier
+-- numbers that named this value or wrote its row, whether they gave it or took it
+-- away, or that held a contact that it held, and did nothing about that.
 --
 -- A call that wrote nothing holds nothing: it may have waited and lost a race,
 -- and then answers from a look at whatever was committed by then.  What it saw
@@ -63,6 +64,13 @@ CREATE FUNCTION values_of(args jsonb) RETURNS SETOF text LANGUAGE sql IMMUTABLE 
     WHERE v.key IN ('key', 'email', 'phone', 'ext_id', 'whatsapp', 'landline')
 $$;
 
+-- The contacts that arguments and results name.
+CREATE FUNCTION contacts_of(json jsonb) RETURNS SETOF text LANGUAGE sql IMMUTABLE AS $$
+    SELECT DISTINCT v.value
+    FROM jsonb_path_query(json, 'strict $.** ? (@.type() == "object")') o, jsonb_each_text(o) v
+    WHERE v.key IN ('contact_id', 'merged_contact_id', 'survivor', 'loser', 'a', 'b') AND v.value IS NOT NULL
+$$;
+
 -- Arguments or a result with the ids of the other account.
 CREATE FUNCTION translated(json jsonb, account integer) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -116,7 +124,12 @@ BEGIN
     WHERE p.account_id = account AND p.wrote GROUP BY p.played_id;
     CREATE TEMP TABLE named ON COMMIT DROP AS
     SELECT m.played_id, v.value FROM moment m, storm.values_of(m.args) v (value)
-    UNION SELECT m.played_id, v.value FROM storm.value_of_call v JOIN moment m USING (played_id) WHERE v.account_id = account;
+    UNION SELECT m.played_id, v.value FROM storm.value_of_call v JOIN moment m USING (played_id) WHERE v.account_id = account
+    UNION SELECT m.played_id, 'contact ' || c.id FROM moment m JOIN storm.played p USING (played_id),
+        storm.contacts_of(jsonb_build_array(p.args, p.result)) c (id)
+    UNION SELECT m.played_id, 'contact ' || c.id FROM moment m JOIN storm.played p USING (played_id), unnest(p.met) c (id)
+    UNION SELECT m.played_id, 'contact ' || e.contact_id FROM moment m JOIN storm.event_of_call c USING (played_id)
+        JOIN contact_identity.event e ON e.account_id = account AND e.event_id = c.event_id;
     LOOP
         UPDATE moment m SET at = l.at
         FROM (SELECT played_id, max(at) AS at
