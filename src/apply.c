@@ -12,14 +12,18 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/hsearch.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/xid8.h"
 
 #include "pipeline.h"
 
@@ -40,6 +44,13 @@ typedef struct Apply
 	bool		counts;			/* the bundle adds to the counts */
 } Apply;
 
+/* Adds a time, as it is stored. */
+static void
+add_time(const CiWorld *world, CiColumn *column, CiTime at)
+{
+	ci_column_add_time(column, ci_held_time(world, at));
+}
+
 /* Whether columns of rows have become large. */
 static bool
 is_chunk(const Apply *apply, const CiColumn *columns, int count)
@@ -58,11 +69,15 @@ is_chunk(const Apply *apply, const CiColumn *columns, int count)
 static uint64
 write_rows(Apply *apply, CiStatement *stmt, const CiColumn *columns)
 {
-	Datum		scalars[2] = {
-		Int32GetDatum(apply->world->config->account_id), TimestampTzGetDatum(apply->world->clock)
+	Datum		scalars[4] = {
+		Int32GetDatum(apply->world->config->account_id), TimestampTzGetDatum(ci_held_time(apply->world, apply->world->clock))
 	};
 
-	return columns[0].count == 0 ? 0 : ci_write(&apply->bundle, stmt, scalars, columns);
+	if (columns[0].count == 0)
+		return 0;
+	scalars[2] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+	scalars[3] = FullTransactionIdGetDatum(GetTopFullTransactionId());
+	return ci_write(&apply->bundle, stmt, scalars, columns);
 }
 
 /* ---- Identifiers ---- */
@@ -162,7 +177,7 @@ init_identifier_rows(IdentifierRows *rows)
 }
 
 static void
-add_identifier_row(IdentifierRows *rows, const CiIdentifier *identifier, bool is_primary)
+add_identifier_row(const CiWorld *world, IdentifierRows *rows, const CiIdentifier *identifier, bool is_primary)
 {
 	const CiIdentifierState *now = &identifier->now;
 
@@ -177,7 +192,7 @@ add_identifier_row(IdentifierRows *rows, const CiIdentifier *identifier, bool is
 	ci_column_add_text(&rows->given, now->given != NULL &&
 					   strcmp(now->given, identifier->value) == 0 ? NULL : now->given);
 	ci_column_add_text(&rows->source, now->source);
-	ci_column_add_time(&rows->updated_at, now->updated_at);
+	add_time(world, &rows->updated_at, now->updated_at);
 }
 
 /*
@@ -185,7 +200,7 @@ add_identifier_row(IdentifierRows *rows, const CiIdentifier *identifier, bool is
  * and not to be anybody else's in between, or history would be out of order.
  */
 static void
-add_passing_row(IdentifierRows *rows, const CiIdentifier *identifier, CiTime at)
+add_passing_row(const CiWorld *world, IdentifierRows *rows, const CiIdentifier *identifier, CiTime at)
 {
 	ci_column_add_text(&rows->kind, identifier->kind->name);
 	ci_column_add_text(&rows->value, identifier->value);
@@ -196,7 +211,7 @@ add_passing_row(IdentifierRows *rows, const CiIdentifier *identifier, CiTime at)
 	ci_column_add_bool(&rows->verified, false);
 	ci_column_add_text(&rows->given, NULL);
 	ci_column_add_text(&rows->source, "");
-	ci_column_add_time(&rows->updated_at, at);
+	add_time(world, &rows->updated_at, at);
 }
 
 static int
@@ -322,10 +337,10 @@ apply_claims(Apply *apply, CiIdentifier **identifiers, int count, HTAB *slots)
 			continue;
 		/* Where a primary is replaced, it is still there: see below. */
 		if (identifiers[i]->now.contact != NULL)
-			add_identifier_row(&rows, identifiers[i], identifiers[i]->now.primary &&
+			add_identifier_row(world, &rows, identifiers[i], identifiers[i]->now.primary &&
 							   takes_place_of(slots, identifiers[i]) == NULL);
 		else
-			add_passing_row(&rows, identifiers[i], world->clock);
+			add_passing_row(world, &rows, identifiers[i], world->clock);
 	}
 	return write_rows(apply, knows_suppressed(world->config) ? &claim_stmt : &unsuppressed_claim_stmt,
 					  &rows.kind) == rows.kind.count;
@@ -378,7 +393,7 @@ apply_identifiers(Apply *apply)
 			ci_column_add_text(&freed[1], identifier->value);
 		}
 		else if (identifier->was.contact != NULL || before != NULL)
-			add_identifier_row(rows, identifier, identifier->now.primary);
+			add_identifier_row(apply->world, rows, identifier, identifier->now.primary);
 	}
 	write_rows(apply, &free_identifier_stmt, freed);
 	write_rows(apply, &demote_stmt, demoted);
@@ -392,9 +407,11 @@ static CiStatement new_contact_stmt = {
 	" survivor_id, created_at, identified_at, updated_at, last_seen_at, attributes,"
 	" attribute_times) SELECT $1, u.contact_id, u.state, u.made, u.origin, u.survivor_id,"
 	" u.created_at, u.identified_at, $2, u.last_seen_at, u.attributes::pg_catalog.jsonb,"
-	" u.times::pg_catalog.jsonb FROM " CI_ROWS,
+	" u.attribute_times::pg_catalog.jsonb FROM " CI_ROWS,
 	.columns = "contact_id, state, made, origin, survivor_id, created_at, identified_at, "
-	"last_seen_at, attributes, times",
+	"last_seen_at, attributes, attribute_times",
+	.table = "contact",
+	.scalars = "account_id, updated_at",
 	.expected = SPI_OK_INSERT,
 	.nargs = 12,
 	.argtypes = {
@@ -469,25 +486,25 @@ init_contact_rows(ContactRows *rows)
 }
 
 static void
-add_new_contact(CiColumn *column, const CiContact *contact)
+add_new_contact(const CiWorld *world, CiColumn *column, const CiContact *contact)
 {
 	ci_column_add_int64(column++, contact->id);
 	ci_column_add_text(column++, state_name(contact->state));
 	ci_column_add_text(column++, class_name(contact->made));
 	ci_column_add_text(column++, contact->origin);
 	ci_column_add_id(column++, id_of(contact->survivor));
-	ci_column_add_time(column++, contact->created_at);
-	ci_column_add_time(column++, contact->identified_at);
-	ci_column_add_time(column++, contact->last_seen_at);
+	add_time(world, column++, contact->created_at);
+	add_time(world, column++, contact->identified_at);
+	add_time(world, column++, contact->last_seen_at);
 	/* [6.2] The attributes of an ended contact are in the merge record. */
 	ci_column_add_text(column++, contact->state == CI_MERGED ? "{}" :
 					   ci_attributes_json(&contact->attributes));
 	ci_column_add_text(column++, contact->state == CI_MERGED ? "{}" :
-					   ci_attribute_times_json(&contact->attributes));
+					   ci_attribute_times_json(world, &contact->attributes));
 }
 
 static void
-add_changed_contact(CiColumn *column, const CiContact *contact)
+add_changed_contact(const CiWorld *world, CiColumn *column, const CiContact *contact)
 {
 	bool		ended = contact->state == CI_MERGED && contact->was_state != CI_MERGED;
 	bool		written = contact->attributes_touched || ended;
@@ -495,13 +512,13 @@ add_changed_contact(CiColumn *column, const CiContact *contact)
 	ci_column_add_int64(column++, contact->id);
 	ci_column_add_text(column++, state_name(contact->state));
 	ci_column_add_id(column++, id_of(contact->survivor));
-	ci_column_add_time(column++, contact->identified_at);
-	ci_column_add_time(column++, contact->last_seen_at);
+	add_time(world, column++, contact->identified_at);
+	add_time(world, column++, contact->last_seen_at);
 	ci_column_add_bool(column++, contact->is_changed);
 	ci_column_add_text(column++, !written ? NULL : contact->state == CI_MERGED ? "{}" :
 					   ci_attributes_json(&contact->attributes));
 	ci_column_add_text(column++, !written ? NULL : contact->state == CI_MERGED ? "{}" :
-					   ci_attribute_times_json(&contact->attributes));
+					   ci_attribute_times_json(world, &contact->attributes));
 }
 
 static void
@@ -520,9 +537,9 @@ apply_contacts(Apply *apply)
 	for (CiContact *contact = apply->world->contacts; contact != NULL; contact = contact->next)
 	{
 		if (contact->is_new)
-			add_new_contact(rows->made, contact);
+			add_new_contact(apply->world, rows->made, contact);
 		else if (contact->touched || contact->attributes_touched)
-			add_changed_contact(rows->changed, contact);
+			add_changed_contact(apply->world, rows->changed, contact);
 		if (!is_chunk(apply, rows->made, lengthof(rows->made)) &&
 			!is_chunk(apply, rows->changed, lengthof(rows->changed)))
 			continue;
@@ -545,6 +562,8 @@ static CiStatement new_conflict_stmt = {
 	.columns = "conflict_id, contact_id, field_type, field, secondary_value, given, "
 	"owner_contact_id, source, via, key_kind, key, status, given_at, settled_by, "
 	"settled_at",
+	.table = "conflict",
+	.scalars = "account_id",
 	.expected = SPI_OK_INSERT,
 	.nargs = 16,
 	.argtypes = {
@@ -688,9 +707,9 @@ apply_conflicts(Apply *apply)
 		ci_column_add_text(&rows->made[9], conflict->key_kind);
 		ci_column_add_text(&rows->made[10], conflict->key);
 		ci_column_add_text(&rows->made[11], status_name(conflict->status));
-		ci_column_add_time(&rows->made[12], conflict->given_at);
+		add_time(apply->world, &rows->made[12], conflict->given_at);
 		ci_column_add_text(&rows->made[13], conflict->settled_by);
-		ci_column_add_time(&rows->made[14], conflict->status == CI_OPEN ? CI_NO_TIME : apply->world->clock);
+		add_time(apply->world, &rows->made[14], conflict->status == CI_OPEN ? CI_NO_TIME : apply->world->clock);
 	}
 	write_conflict_rows(apply, rows);
 }
@@ -785,7 +804,7 @@ apply_reach(CiWorld *world)
 			ci_column_add_int64(&members[1], contact->id);
 			ci_column_add_bool(&members[2], member->subscribed);
 			ci_column_add_text(&members[3], member->source);
-			ci_column_add_time(&members[4], member->since);
+			add_time(world, &members[4], member->since);
 		}
 		if (contact->state != contact->was_state && !contact->is_new &&
 			(contact->state == CI_MERGED || contact->state == CI_ERASED))
@@ -830,15 +849,17 @@ apply_reach(CiWorld *world)
 /* ---- Merges ---- */
 
 static CiStatement merge_stmt = {
-	.sql = "INSERT INTO contact_identity.merge (account_id, merge_id, survivor_id, merged_id,"
-	" source, actor, merged_at, detail) SELECT $1, u.merge_id, u.survivor_id, u.merged_id,"
-	" u.source, u.actor, u.merged_at, u.detail::pg_catalog.jsonb FROM " CI_ROWS,
-	.columns = "merge_id, survivor_id, merged_id, source, actor, merged_at, detail",
+	.sql = "INSERT INTO contact_identity.merge (account_id, merged_at, role, merge_id, survivor_id,"
+	" merged_id, source, actor, detail) SELECT $1, $2, $3, u.merge_id, u.survivor_id, u.merged_id,"
+	" u.source, u.actor, u.detail::pg_catalog.jsonb FROM " CI_ROWS,
+	.columns = "merge_id, survivor_id, merged_id, source, actor, detail",
+	.table = "merge",
+	.scalars = "account_id, merged_at, role",
 	.expected = SPI_OK_INSERT,
-	.nargs = 8,
+	.nargs = 9,
 	.argtypes = {
-		INT4OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID,
-		TEXTARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID
+		INT4OID, TIMESTAMPTZOID, TEXTOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, TEXTARRAYOID
 	}
 };
 
@@ -905,7 +926,7 @@ append_channels(StringInfo out, const char *name, int channels)
 }
 
 static void
-append_members(StringInfo out, const char *name, const CiMember *members, int count)
+append_members(StringInfo out, const CiWorld *world, const char *name, const CiMember *members, int count)
 {
 	if (count == 0)
 		return;
@@ -915,7 +936,7 @@ append_members(StringInfo out, const char *name, const CiMember *members, int co
 		appendStringInfo(out, "%s{\"list_id\":%d", i == 0 ? "" : ",", members[i].list_id);
 		append_flag(out, "subscribed", members[i].subscribed);
 		append_text(out, "source", members[i].source);
-		append_time(out, "since", members[i].since);
+		append_time(out, "since", ci_held_time(world, members[i].since));
 		appendStringInfoChar(out, '}');
 	}
 	appendStringInfoChar(out, ']');
@@ -923,15 +944,15 @@ append_members(StringInfo out, const char *name, const CiMember *members, int co
 
 /* [6.8] The ended contact as it was, and what the survivor had otherwise. */
 static char *
-merge_detail(const CiMerge *merge)
+merge_detail(const CiWorld *world, const CiMerge *merge)
 {
 	StringInfoData out;
 
 	initStringInfo(&out);
 	appendStringInfo(&out, "{\"state\":\"%s\"", state_name(merge->ended_state));
-	append_time(&out, "identified_at", merge->ended_identified_at);
-	append_time(&out, "last_seen_at", merge->ended_seen_at);
-	append_time(&out, "survivor_last_seen_at", merge->survivor_seen_at);
+	append_time(&out, "identified_at", ci_held_time(world, merge->ended_identified_at));
+	append_time(&out, "last_seen_at", ci_held_time(world, merge->ended_seen_at));
+	append_time(&out, "survivor_last_seen_at", ci_held_time(world, merge->survivor_seen_at));
 	for (int i = 0; i < merge->nidentifiers; i++)
 	{
 		const CiIdentifierState *state = &merge->identifier_states[i];
@@ -941,7 +962,7 @@ merge_detail(const CiMerge *merge)
 		append_text(&out, "value", merge->identifiers[i]->value);
 		append_state(&out, state, merge->identifiers[i]->value);
 		append_text(&out, "source", state->source);
-		append_time(&out, "updated_at", state->updated_at);
+		append_time(&out, "updated_at", ci_held_time(world, state->updated_at));
 		appendStringInfoString(&out, i == merge->nidentifiers - 1 ? "}]" : "}");
 	}
 	for (int i = 0; i < merge->nattributes; i++)
@@ -953,11 +974,11 @@ merge_detail(const CiMerge *merge)
 		if (attribute->json != NULL)
 			appendStringInfo(&out, ",\"value\":%s", attribute->json);
 		append_text(&out, "source", attribute->source);
-		append_time(&out, "updated_at", attribute->at);
+		append_time(&out, "updated_at", ci_held_time(world, attribute->at));
 		appendStringInfoString(&out, i == merge->nattributes - 1 ? "}]" : "}");
 	}
-	append_members(&out, "lists", merge->members, merge->nmembers);
-	append_members(&out, "survivor_lists", merge->survivor_members, merge->nsurvivor_members);
+	append_members(&out, world, "lists", merge->members, merge->nmembers);
+	append_members(&out, world, "survivor_lists", merge->survivor_members, merge->nsurvivor_members);
 	append_channels(&out, "blocks", merge->blocks);
 	append_channels(&out, "survivor_blocks", merge->survivor_blocks);
 	for (int i = 0; i < merge->nconflicts; i++)
@@ -975,20 +996,20 @@ merge_detail(const CiMerge *merge)
 	{
 		appendStringInfoString(&out, move == merge->time_moves ? ",\"times_before\":[{" : ",{");
 		append_text(&out, "name", move->name);
-		append_time(&out, "updated_at", move->at);
+		append_time(&out, "updated_at", ci_held_time(world, move->at));
 		appendStringInfoString(&out, move->next == NULL ? "}]" : "}");
 	}
 	appendStringInfoChar(&out, '}');
 	return out.data;
 }
 
-#define MERGE_COLUMNS 7
+#define MERGE_COLUMNS 6
 
 static CiColumn *
 new_merge_rows(void)
 {
 	static const Oid types[MERGE_COLUMNS] = {
-		INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID
+		INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID
 	};
 	CiColumn   *columns = palloc(sizeof(CiColumn) * MERGE_COLUMNS);
 
@@ -1017,8 +1038,7 @@ apply_merges(Apply *apply)
 		ci_column_add_int64(&columns[2], merge->ended->id);
 		ci_column_add_text(&columns[3], source == NULL ? "merge" : source->name);
 		ci_column_add_text(&columns[4], merge->request->actor);
-		ci_column_add_time(&columns[5], apply->world->clock);
-		ci_column_add_text(&columns[6], merge_detail(merge));
+		ci_column_add_text(&columns[5], merge_detail(apply->world, merge));
 	}
 	write_rows(apply, &merge_stmt, columns);
 }
@@ -1057,7 +1077,7 @@ apply_undone(CiWorld *world)
 	{
 		Datum		values[4] = {
 			Int32GetDatum(world->config->account_id), Int64GetDatum(world->undone->merge_id),
-			TimestampTzGetDatum(world->clock), CStringGetTextDatum(world->undone->actor)
+			TimestampTzGetDatum(ci_held_time(world, world->clock)), CStringGetTextDatum(world->undone->actor)
 		};
 
 		ci_run(&undo_stmt, values, NULL, false);
@@ -1077,7 +1097,7 @@ apply_pairs(CiWorld *world)
 			Int64GetDatum(Max(pair->contact->id, pair->other->id)),
 			Int64GetDatum(pair->merge == NULL ? 0 : pair->merge->id),
 			actor == NULL ? (Datum) 0 : CStringGetTextDatum(actor),
-			TimestampTzGetDatum(world->clock)
+			TimestampTzGetDatum(ci_held_time(world, world->clock))
 		};
 		char		nulls[7] = "      ";
 
@@ -1102,10 +1122,10 @@ apply_unfollow(CiWorld *world)
 /* ---- History ---- */
 
 static CiStatement event_stmt = {
-	.sql = "INSERT INTO contact_identity.event (account_id, written_at, event_id, contact_id,"
+	.sql = "INSERT INTO contact_identity.event (account_id, written_at, role, xid, event_id, contact_id,"
 	" call_id, occurred_at, merge_id, conflict_id, other_contact_id, old_at, new_at, event,"
 	" field_type, field, old_value, new_value, old_source, new_source, detail, source, via,"
-	" found_kind, found_value, actor) SELECT $1, $2, u.event_id, u.contact_id, u.call_id,"
+	" found_kind, found_value, actor) SELECT $1, $2, $3, $4, u.event_id, u.contact_id, u.call_id,"
 	" u.occurred_at, u.merge_id, u.conflict_id, u.other_contact_id, u.old_at, u.new_at,"
 	" u.event, u.field_type, u.field, u.old_value::pg_catalog.jsonb,"
 	" u.new_value::pg_catalog.jsonb, u.old_source, u.new_source, u.detail::pg_catalog.jsonb,"
@@ -1113,10 +1133,12 @@ static CiStatement event_stmt = {
 	.columns = "event_id, contact_id, call_id, occurred_at, merge_id, conflict_id, "
 	"other_contact_id, old_at, new_at, event, field_type, field, old_value, new_value, "
 	"old_source, new_source, detail, source, via, found_kind, found_value, actor",
+	.table = "event",
+	.scalars = "account_id, written_at, role, xid",
 	.expected = SPI_OK_INSERT,
-	.nargs = 24,
+	.nargs = 26,
 	.argtypes = {
-		INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+		INT4OID, TIMESTAMPTZOID, TEXTOID, XID8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
 		TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
 		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
@@ -1211,13 +1233,13 @@ apply_events(Apply *apply)
 		ci_column_add_int64(column++, event_id);
 		ci_column_add_int64(column++, event->contact->id);
 		ci_column_add_int64(column++, call_id);
-		ci_column_add_time(column++, request->at);
+		add_time(apply->world, column++, request->at);
 		ci_column_add_id(column++, event->merge == NULL ? 0 : event->merge->id);
 		ci_column_add_id(column++, event->conflict == NULL ? 0 : event->conflict->id);
 		ci_column_add_id(column++, event->other == NULL && event->conflict != NULL ?
 						 event->conflict->owner_id : id_of(event->other));
-		ci_column_add_time(column++, event->old_at);
-		ci_column_add_time(column++, event->new_at);
+		add_time(apply->world, column++, event->old_at);
+		add_time(apply->world, column++, event->new_at);
 		ci_column_add_text(column++, event->event);
 		ci_column_add_text(column++, field_type_name(event->type));
 		ci_column_add_text(column++, event->field);

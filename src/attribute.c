@@ -359,7 +359,7 @@ ci_attributes_json(const CiAttributes *attributes)
 
 /* The times and sources of a contact's attributes, cleared ones too. */
 char *
-ci_attribute_times_json(const CiAttributes *attributes)
+ci_attribute_times_json(const CiWorld *world, const CiAttributes *attributes)
 {
 	StringInfoData out;
 	const char *separator = "{";
@@ -369,7 +369,7 @@ ci_attribute_times_json(const CiAttributes *attributes)
 	{
 		appendStringInfoString(&out, separator);
 		escape_json(&out, attributes->items[i].name);
-		appendStringInfo(&out, ":[" INT64_FORMAT ",", attributes->items[i].at + EPOCH_OFFSET);
+		appendStringInfo(&out, ":[" INT64_FORMAT ",", ci_held_time(world, attributes->items[i].at) + EPOCH_OFFSET);
 		escape_json(&out, attributes->items[i].source);
 		appendStringInfoChar(&out, ']');
 		separator = ",";

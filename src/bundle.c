@@ -51,8 +51,8 @@ typedef struct Kept
 static HTAB *kept = NULL;
 
 /* The number of columns that a statement's rows have. */
-static int
-columns_of(const CiStatement *stmt)
+int
+ci_columns_of(const CiStatement *stmt)
 {
 	int			count = stmt->columns != NULL;
 
@@ -65,7 +65,7 @@ columns_of(const CiStatement *stmt)
 static int
 scalars_of(const CiStatement *stmt)
 {
-	return stmt->nargs - columns_of(stmt);
+	return stmt->nargs - ci_columns_of(stmt);
 }
 
 /* The number of rows of a part that is given them as plain values; else 0. */
@@ -106,7 +106,7 @@ append_arguments(StringInfo out, int first, int count)
 static void
 append_rows(StringInfo out, const CiStatement *stmt, int first, int few)
 {
-	int			ncolumns = columns_of(stmt);
+	int			ncolumns = ci_columns_of(stmt);
 
 	if (few == 0)
 	{
@@ -177,7 +177,7 @@ ci_statement_text(const CiStatement *stmt)
 static int
 add_types(Oid *types, int count, const CiPart *part)
 {
-	int			ncolumns = columns_of(part->stmt);
+	int			ncolumns = ci_columns_of(part->stmt);
 	int			few = few_rows(part);
 
 	for (int i = 0; i < (few == 0 ? part->stmt->nargs : scalars_of(part->stmt)); i++)
@@ -269,7 +269,7 @@ run_combination(const CiBundle *bundle)
 	for (int i = 0; i < bundle->count; i++)
 	{
 		const CiPart *part = &bundle->parts[i];
-		int			ncolumns = columns_of(part->stmt);
+		int			ncolumns = ci_columns_of(part->stmt);
 		int			few = few_rows(part);
 
 		for (int j = 0; j < scalars_of(part->stmt); j++)
@@ -313,6 +313,8 @@ ci_write(CiBundle *bundle, CiStatement *stmt, const Datum *scalars, const CiColu
 {
 	CiPart	   *part = &bundle->parts[bundle->count];
 
+	if (stmt->table != NULL && ci_insert_rows(stmt, scalars, columns))
+		return columns[0].count;
 	if (!bundle->together)
 		return ci_run_rows(stmt, scalars, columns);
 	Assert(bundle->count < CI_MAX_PARTS);

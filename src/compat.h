@@ -32,6 +32,14 @@
 #define CI_OWNS_TABLE(table, role)	pg_class_ownercheck(table, role)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define CI_INSERT_INDEX_TUPLES(target, slot, estate) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, false)
+#else
+#define CI_INSERT_INDEX_TUPLES(target, slot, estate) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define CI_NORETURN	pg_noreturn
 #else

@@ -154,6 +154,9 @@ load_contact(void *argument, const CiRow *row)
 	contact->created_at = ci_row_time(row, 6);
 	contact->identified_at = ci_row_time(row, 7);
 	contact->last_seen_at = ci_row_time(row, 8);
+	ci_note_time(load->world, contact->created_at);
+	ci_note_time(load->world, contact->identified_at);
+	ci_note_time(load->world, contact->last_seen_at);
 	contact->version = ci_row_version(row);
 	contact->is_ours = TransactionIdIsCurrentTransactionId(contact->version);
 	if (contact->state == CI_MERGED)
@@ -167,6 +170,8 @@ load_contact(void *argument, const CiRow *row)
 	}
 	if (load->details && (contact->state == CI_ANONYMOUS || contact->state == CI_IDENTIFIED))
 		ci_load_attributes(ci_row_jsonb(row, 9), ci_row_jsonb(row, 10), &contact->attributes);
+	for (int i = 0; i < contact->attributes.count; i++)
+		ci_note_time(load->world, contact->attributes.items[i].at);
 	return true;
 }
 
@@ -195,6 +200,7 @@ note_identifier(void *argument, const CiRow *row)
 	identifier->state.given = ci_row_optional_text(row, 8);
 	identifier->state.source = ci_row_text(row, 9);
 	identifier->state.updated_at = ci_row_time(row, 10);
+	ci_note_time(load->world, identifier->state.updated_at);
 	return true;
 }
 
@@ -268,6 +274,7 @@ note_conflict(void *argument, const CiRow *row)
 		ci_report_corrupt("key");
 	conflict->status = status_of(ci_row_text(row, 2));
 	conflict->given_at = ci_row_time(row, 13);
+	ci_note_time(load->world, conflict->given_at);
 	if (load->nconflicts == load->conflicts_size)
 	{
 		load->conflicts_size = Max(8, load->conflicts_size * 2);
@@ -312,6 +319,7 @@ load_member(void *argument, const CiRow *row)
 	member->subscribed = ci_row_bool(row, 3);
 	member->source = ci_row_optional_text(row, 4);
 	member->since = ci_row_time(row, 5);
+	ci_note_time(load->world, member->since);
 	ci_load_member(load->world, member);
 	return true;
 }

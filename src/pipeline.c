@@ -199,7 +199,8 @@ attempt(Play *play)
 		bool		same = lock_contacts(play);
 
 		/* A merge's record and history can be purged with no contact changed. */
-		if (!same || play->world->record != NULL)
+		if (!same || play->world->record != NULL ||
+			!ci_can_wait(play->world, play->requests, play->count))
 		{
 			look(play);
 			if (!all_held(play, held, nheld))

@@ -83,7 +83,7 @@ extern void ci_init_text(StringInfo out, Size room);
 extern bool ci_read_attributes(const Jsonb *json, CiAttributes *attributes, CiError *err);
 extern void ci_load_attributes(const Jsonb *values, const Jsonb *times, CiAttributes *attributes);
 extern char *ci_attributes_json(const CiAttributes *attributes);
-extern char *ci_attribute_times_json(const CiAttributes *attributes);
+extern char *ci_attribute_times_json(const CiWorld *world, const CiAttributes *attributes);
 extern char *ci_json_string(const char *string);
 extern char *ci_canonical_json(const Jsonb *json);
 extern char *ci_jsonb_text(const Jsonb *json);

@@ -194,6 +194,39 @@ contradicts(CiWorld *world, const CiGiven *given, const CiContact *contact)
 
 /* ---- RULES 4.10: the time of a call ---- */
 
+/* Notes a time that was read. */
+void
+ci_note_time(CiWorld *world, CiTime at)
+{
+	if (at != CI_NO_TIME && at > world->newest)
+		world->newest = at;
+}
+
+/*
+ * Whether the clock can go on, until the contacts are held, without a change of
+ * what was decided: its times are newer than all that were read or given, and
+ * are so all the more.
+ */
+bool
+ci_can_wait(const CiWorld *world, const CiRequest *requests, int count)
+{
+	if (world->newest >= world->looked_at)
+		return false;
+	for (int i = 0; i < count; i++)
+	{
+		if (requests[i].occurred_at != CI_NO_TIME && requests[i].occurred_at >= world->looked_at)
+			return false;
+	}
+	return true;
+}
+
+/* A time as it is stored: one of the clock is that of when the contacts were held. */
+CiTime
+ci_held_time(const CiWorld *world, CiTime at)
+{
+	return at != CI_NO_TIME && at >= world->looked_at ? at + world->waited : at;
+}
+
 /* The time of a call, from the newest time that it is compared with. */
 void
 ci_set_request_time(CiWorld *world, CiRequest *request, CiTime newest)

@@ -537,6 +537,9 @@ typedef struct CiWorld
 {
 	const CiConfig *config;
 	CiTime		clock;
+	CiTime		looked_at;		/* the clock when all was read */
+	CiTime		newest;			/* time that was read */
+	CiTime		waited;			/* from then until the contacts were held */
 	struct contact_hash *contact_table;
 	struct identifier_hash *identifier_table;
 	struct scope_hash *scope_table;
@@ -631,6 +634,9 @@ extern bool ci_fail_request(CiRequest *request, CiCode code, const char *message
 							const char *detail, const char *hint);
 extern CiContact *ci_live_contact(CiWorld *world, int64 contact_id);
 extern CiContact *ci_require_contact(CiWorld *world, CiRequest *request, int64 contact_id);
+extern void ci_note_time(CiWorld *world, CiTime at);
+extern bool ci_can_wait(const CiWorld *world, const CiRequest *requests, int count);
+extern CiTime ci_held_time(const CiWorld *world, CiTime at);
 extern void ci_set_request_time(CiWorld *world, CiRequest *request, CiTime newest);
 extern void *ci_grow(void *items, int count, Size size);
 extern void ci_add_offender(CiRequest *request, const char *field, const CiContact *owner);

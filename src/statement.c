@@ -341,6 +341,16 @@ hide_row(void *arg)
 		errdetail("The row is not shown, since it may hold personal values.");
 }
 
+/* Hides them until error_context_stack is what it was. */
+void
+ci_hide_rows(ErrorContextCallback *hiding)
+{
+	hiding->previous = error_context_stack;
+	hiding->callback = hide_row;
+	hiding->arg = NULL;
+	error_context_stack = hiding;
+}
+
 /*
  * Runs a statement and answers the number of rows; they are in SPI_tuptable.
  * A reading one sees the active snapshot.  SPI must be connected.
@@ -350,10 +360,7 @@ ci_run(CiStatement *stmt, Datum *values, const char *nulls, bool read_only)
 {
 	MemoryContext context = CurrentMemoryContext;
 	bool		many = rows_of(stmt, values) >= MANY_ROWS;
-	ErrorContextCallback hiding = {
-		.previous = error_context_stack,
-		.callback = hide_row
-	};
+	ErrorContextCallback hiding;
 	int			result;
 
 	if (stmt->plan != NULL && !stmt->free_plan &&

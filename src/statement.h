@@ -45,6 +45,8 @@ typedef struct CiStatement
 {
 	const char *sql;
 	const char *columns;		/* of CI_ROWS */
+	const char *table;			/* where they are new rows, see insert.c ... */
+	const char *scalars;		/* ... and its columns of the other arguments */
 	int			expected;		/* SPI_OK_... */
 	int			nargs;
 	Oid			argtypes[CI_MAX_ARGS];
@@ -54,6 +56,7 @@ typedef struct CiStatement
 								 * transaction's snapshot; to change one of
 								 * them is 40001 */
 	int			number;			/* among those that are bundled */
+	AttrNumber	numbers[CI_MAX_ARGS];	/* of the table's columns */
 	SPIPlanPtr	plan;
 	bool		planned;
 	uint64		runs;			/* of this plan */
@@ -99,7 +102,11 @@ typedef struct CiBundle
 	CiPart		parts[CI_MAX_PARTS];
 } CiBundle;
 
+/* insert.c */
+extern bool ci_insert_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns);
+
 /* bundle.c */
+extern int	ci_columns_of(const CiStatement *stmt);
 extern char *ci_statement_text(const CiStatement *stmt);
 extern uint64 ci_run_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns);
 extern uint64 ci_write(CiBundle *bundle, CiStatement *stmt, const Datum *scalars, const CiColumn *columns);
@@ -111,6 +118,7 @@ extern void ci_become_owner(CiCaller *caller);
 extern void ci_become_caller(const CiCaller *caller);
 extern Oid	ci_table(const char *name, bool missing_ok);
 extern int64 ci_next_value(const char *sequence);
+extern void ci_hide_rows(ErrorContextCallback *hiding);
 extern uint64 ci_run(CiStatement *stmt, Datum *values, const char *nulls, bool read_only);
 extern void ci_push_snapshot(void);
 extern void ci_keep_rows(ReturnSetInfo *result, uint64 count);

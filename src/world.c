@@ -143,6 +143,8 @@ ci_create_world(const CiConfig *config, CiTime clock)
 
 	world->config = config;
 	world->clock = clock;
+	world->looked_at = clock;
+	world->newest = CI_NO_TIME;
 	world->contact_table = contact_create(16, NULL);
 	world->identifier_table = identifier_create(16, NULL);
 	world->scope_table = scope_create(16, NULL);
