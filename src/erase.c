@@ -20,6 +20,7 @@
 #include "common/sha2.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "gone.h"
@@ -282,11 +283,17 @@ bool
 ci_claimed_suppressed(CiWorld *world, const CiRequest *requests, int count)
 {
 	const CiConfig *config;
+	bool		found;
 
 	if (!world->config->has_1_1_tables || ci_count_claims(world) == 0)
 		return false;
 	config = ci_get_config(world->config->account_id);
-	return config->has_suppressed && find_suppressed(config, requests, count, world) > 0;
+	if (!config->has_suppressed)
+		return false;
+	ci_push_snapshot();
+	found = find_suppressed(config, requests, count, world) > 0;
+	PopActiveSnapshot();
+	return found;
 }
 
 /* ---- Erasing ---- */

@@ -59,6 +59,7 @@ typedef struct Play
 	CiWorld    *world;
 	int64	   *met;			/* contacts, in order of id */
 	int			nmet;
+	bool		is_alone;		/* not in a subtransaction */
 } Play;
 
 static int
@@ -210,9 +211,18 @@ attempt(Play *play)
 			play->world->waited = Max(0, GetCurrentTimestamp() - play->world->looked_at);
 		touch_all_absent(play);
 	}
-	return !ci_world_is_changed(play->world) ||
-		(ci_apply_world(play->world) &&
-		 !ci_claimed_suppressed(play->world, play->requests, play->count));
+	if (!ci_world_is_changed(play->world))
+		return true;
+	if (!ci_apply_world(play->world))
+		return false;
+	if (!ci_claimed_suppressed(play->world, play->requests, play->count))
+		return true;
+
+	/* The account's first: there was no reason to expect one. */
+	if (play->is_alone)
+		ci_refuse(CI_RETRY, "could not get ahead of concurrent calls for the same contacts",
+				  "Try the call again.");
+	return false;
 }
 
 /* As attempt, in a subtransaction where one could leave something behind. */
@@ -226,7 +236,9 @@ attempt_safely(Play *play)
 	if (play->nmet == 0)
 		touch_all_absent(play);
 	/* A single claim that was lost has left nothing. */
-	if (play->nmet == 0 && ci_count_claims(play->world) <= 1 && !ci_get_config(play->config->account_id)->has_suppressed)
+	play->is_alone = play->nmet == 0 && ci_count_claims(play->world) <= 1 &&
+		!ci_get_config(play->config->account_id)->has_suppressed;
+	if (play->is_alone)
 		return attempt(play);
 
 	BeginInternalSubTransaction(NULL);
