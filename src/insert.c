@@ -25,6 +25,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
@@ -51,7 +52,11 @@ typedef struct Insert
 	Size		bytes;
 } Insert;
 
-/* Whether nothing but indexes and constraints has a say in new rows. */
+/*
+ * Whether nothing but indexes and constraints has a say in new rows.  A trigger
+ * on TRUNCATE has none, but is what a table has whose rows are elsewhere, on
+ * other servers.
+ */
 static bool
 takes_rows(Relation table)
 {
@@ -62,7 +67,8 @@ takes_rows(Relation table)
 		table->rd_rules == NULL &&
 		(triggers == NULL ||
 		 (!triggers->trig_insert_before_row && !triggers->trig_insert_after_row &&
-		  !triggers->trig_insert_before_statement && !triggers->trig_insert_after_statement)) &&
+		  !triggers->trig_insert_before_statement && !triggers->trig_insert_after_statement &&
+		  !triggers->trig_truncate_before_statement && !triggers->trig_truncate_after_statement)) &&
 		check_enable_rls(relation, InvalidOid, true) != RLS_ENABLED &&
 		pg_class_aclcheck(relation, GetUserId(), ACL_INSERT) == ACLCHECK_OK;
 }
@@ -127,7 +133,7 @@ find_columns(CiStatement *stmt, TupleDesc desc, const CiColumn *columns)
 
 		if (!attribute->attisdropped && !bms_is_member(i + 1, given) &&
 			(attribute->atthasdef || attribute->attidentity != '\0' || attribute->attgenerated != '\0' ||
-			 attribute->atttypid >= FirstNormalObjectId))
+			 get_typtype(attribute->atttypid) == TYPTYPE_DOMAIN))
 			return false;
 	}
 	return true;
@@ -192,6 +198,7 @@ static void
 write_formed(Insert *insert)
 {
 	CommandId	command = GetCurrentCommandId(true);
+	MemoryContext caller = MemoryContextSwitchTo(insert->rows);
 
 	if (insert->count == 1)
 		table_tuple_insert(insert->table, insert->slots[0], command, 0, NULL);
@@ -204,6 +211,7 @@ write_formed(Insert *insert)
 		ResetPerTupleExprContext(insert->estate);
 		ExecClearTuple(insert->slots[i]);
 	}
+	MemoryContextSwitchTo(caller);
 	MemoryContextReset(insert->rows);
 	insert->count = 0;
 	insert->bytes = 0;
