@@ -1,7 +1,7 @@
 -- RULES 9: what must never be, and that check_integrity() sees it when it is.
 BEGIN;
 \ir words.psql
-SELECT plan(101);
+SELECT plan(102);
 
 -------------------------------------------------------------- a long mixed scene
 -- 1000 calls or more.
@@ -204,6 +204,12 @@ CALL done(logout('push', 'otos browser'));
 CALL done(unmerge(id('lia'), 'Eve'));
 CALL done(erase(id('lia')));
 SELECT is_empty('SELECT * FROM check_integrity()', '[9.4] or when who had it was that one''s survivor meanwhile');
+CALL given('mia', identify('shop', email => 'mia@example.org'));
+CALL given('noa', identify('shop', ext_id => 'noa'));
+CALL done(merge(id('noa'), id('mia'), 'Eve'));
+SELECT breach(format($$ DELETE FROM identifier WHERE value = 'mia@example.org';
+                        DELETE FROM event WHERE contact_id = %s AND event = 'moved_in' $$, id('noa')), '9.4',
+    '[9.4] a value lost in a merge, and that it was moved');
 CALL given('viv', capture('conversations', 'vivs chat'));
 CALL given('sam', identify('shop', email => 'sam@example.org'));
 CALL done(identify('conversations', 'vivs chat', email => 'sam@example.org'));
