@@ -220,13 +220,6 @@ ci_can_wait(const CiWorld *world, const CiRequest *requests, int count)
 	return true;
 }
 
-/* A time as it is stored: one of the clock is that of when the contacts were held. */
-CiTime
-ci_held_time(const CiWorld *world, CiTime at)
-{
-	return at != CI_NO_TIME && at >= world->looked_at ? at + world->waited : at;
-}
-
 /* The time of a call, from the newest time that it is compared with. */
 void
 ci_set_request_time(CiWorld *world, CiRequest *request, CiTime newest)

@@ -571,6 +571,13 @@ typedef struct CiWorld
 	int			nrules;
 } CiWorld;
 
+/* A time as it is stored: one of the clock is that of when the contacts were held. */
+static inline CiTime
+ci_held_time(const CiWorld *world, CiTime at)
+{
+	return at != CI_NO_TIME && at >= world->looked_at ? at + world->waited : at;
+}
+
 /* world.c: the working set itself */
 extern CiWorld *ci_create_world(const CiConfig *config, CiTime clock);
 extern CiContact *ci_world_contact(CiWorld *world, int64 contact_id);
@@ -636,7 +643,6 @@ extern CiContact *ci_live_contact(CiWorld *world, int64 contact_id);
 extern CiContact *ci_require_contact(CiWorld *world, CiRequest *request, int64 contact_id);
 extern void ci_note_time(CiWorld *world, CiTime at);
 extern bool ci_can_wait(const CiWorld *world, const CiRequest *requests, int count);
-extern CiTime ci_held_time(const CiWorld *world, CiTime at);
 extern void ci_set_request_time(CiWorld *world, CiRequest *request, CiTime newest);
 extern void *ci_grow(void *items, int count, Size size);
 extern void ci_add_offender(CiRequest *request, const char *field, const CiContact *owner);

@@ -181,6 +181,7 @@ check_attributes(Jsonb *json)
 {
 	CiAttributes read = {0};
 	CiAttributes stored = {0};
+	CiWorld		clock = {0};
 	CiError		error;
 	Jsonb	   *values;
 	Jsonb	   *times;
@@ -231,7 +232,7 @@ check_attributes(Jsonb *json)
 
 	/* What is written is what is read again. */
 	values = parse(ci_attributes_json(&read));
-	times = parse(ci_attribute_times_json(&read));
+	times = parse(ci_attribute_times_json(&clock, &read));
 	promise(values != NULL && times != NULL, "attributes are written as JSON");
 	ci_load_attributes(values, times, &stored);
 	promise(stored.count == read.count, "and all of them are stored");
