@@ -244,7 +244,7 @@ find_suppressed(const CiConfig *config, const CiRequest *requests, int count, Ci
  * Marks the requests that give a suppressed value as ones that cannot be used.
  * The settings are asked for anew: a call that waited for an erase has those
  * from before it.  As the value was its contact's, whoever is to give it to
- * another has waited, or finds it free in a snapshot that has the hash, too.
+ * another has waited, or is found out once it is claimed, see below.
  * One that an agent has promoted since, because it had been given about another
  * contact before, is that one's as long as he holds it.
  */
