@@ -144,7 +144,7 @@ INSERT INTO operation VALUES
     SELECT to_jsonb(contact_identity.dismiss(($1->>'conflict_id')::bigint, 'agent')) $$),
 ('add_to_list', 2, $$jsonb_build_object('contact_id', some_contact())$$, $$
     SELECT to_jsonb(contact_identity.add_to_list(($1->>'contact_id')::bigint, 'Contacts active in Conversations')) $$),
-('remove_from_list', 2, $$jsonb_build_object('contact_id', some_contact())$$, $$
+('remove_from_list', 4, $$jsonb_build_object('contact_id', some_contact())$$, $$
     SELECT to_jsonb(contact_identity.remove_from_list(($1->>'contact_id')::bigint, 'Contacts active in Conversations')) $$),
 ('block', 2, $$jsonb_build_object('contact_id', some_contact(), 'channel', one_of('email', 'sms', 'push'))$$, $$
     SELECT to_jsonb(contact_identity.block(($1->>'contact_id')::bigint, $1->>'channel')) $$),
