@@ -82,31 +82,23 @@ write_rows(Apply *apply, CiStatement *stmt, const CiColumn *columns)
 
 /* ---- Identifiers ---- */
 
-#define CLAIM(condition) \
-	{ \
-		.sql = "INSERT INTO contact_identity.identifier (account_id, kind, value, contact_id," \
-		" is_primary, opted_in, parked, verified, given, source, updated_at) SELECT $1, u.* FROM " \
-		CI_ROWS condition " ON CONFLICT (account_id, kind, value) DO NOTHING", \
-		.columns = "kind, value, contact_id, is_primary, opted_in, parked, verified, given, source, " \
-		"updated_at", \
-		.expected = SPI_OK_INSERT, \
-		.nargs = 11, \
-		.argtypes = { \
-			INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, \
-			BOOLARRAYOID, BOOLARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID, \
-			TIMESTAMPTZARRAYOID \
-		} \
+static CiStatement claim_stmt = {
+	.sql = "INSERT INTO contact_identity.identifier (account_id, kind, value, contact_id,"
+	" is_primary, opted_in, parked, verified, given, source, updated_at) SELECT $1, u.* FROM "
+	CI_ROWS " ON CONFLICT (account_id, kind, value) DO NOTHING",
+	.columns = "kind, value, contact_id, is_primary, opted_in, parked, verified, given, source, "
+	"updated_at",
+	.table = "identifier",
+	.scalars = "account_id",
+	.claims = true,
+	.expected = SPI_OK_INSERT,
+	.nargs = 11,
+	.argtypes = {
+		INT4OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID,
+		BOOLARRAYOID, BOOLARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TIMESTAMPTZARRAYOID
 	}
-
-static CiStatement claim_stmt = CLAIM("");
-
-/*
- * [10.6] Who erases is seen to have committed a moment before others hear that
- * the account has suppressed values from then on.  Where the settings say that
- * it has none, nothing is claimed when it has: then all is looked at again.
- */
-static CiStatement unsuppressed_claim_stmt =
-CLAIM(" WHERE NOT EXISTS (SELECT FROM contact_identity.suppressed s WHERE s.account_id OPERATOR(pg_catalog.=) $1)");
+};
 
 static CiStatement change_identifier_stmt = {
 	.sql = "UPDATE contact_identity.identifier i SET contact_id = u.contact_id, is_primary ="
@@ -308,13 +300,6 @@ ci_count_claims(const CiWorld *world)
 	return count;
 }
 
-/* Whether requests have been compared with suppressed values, if there are any. */
-static bool
-knows_suppressed(const CiConfig *config)
-{
-	return !config->has_1_1_tables || ci_get_config(config->account_id)->has_suppressed;
-}
-
 /*
  * Gives new contacts their ids and claims new identifiers.  False where
  * another session was first with one of them.
@@ -342,8 +327,9 @@ apply_claims(Apply *apply, CiIdentifier **identifiers, int count, HTAB *slots)
 		else
 			add_passing_row(world, &rows, identifiers[i], world->clock);
 	}
-	return write_rows(apply, knows_suppressed(world->config) ? &claim_stmt : &unsuppressed_claim_stmt,
-					  &rows.kind) == rows.kind.count;
+	if (rows.kind.count > 0 && ci_has_unknown_suppressed(world->config))
+		return false;
+	return write_rows(apply, &claim_stmt, &rows.kind) == rows.kind.count;
 }
 
 /* Whether identifiers are freed or replaced: then their order matters. */

@@ -304,6 +304,17 @@ ci_run_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
 	return run_combination(&bundle);
 }
 
+/* Runs a statement on the rows that are still to be written. */
+static uint64
+run_rest(CiStatement *stmt, const Datum *scalars, const CiColumn *columns, int written)
+{
+	CiColumn	rest[CI_MAX_ARGS];
+
+	for (int i = 0; i < ci_columns_of(stmt); i++)
+		rest[i] = ci_column_from(&columns[i], written);
+	return ci_run_rows(stmt, scalars, rest);
+}
+
 /*
  * Writes rows, at once or, where the bundle is to be run together, then; until
  * then the columns have to stay.  Answers the number of rows.
@@ -312,9 +323,12 @@ uint64
 ci_write(CiBundle *bundle, CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
 {
 	CiPart	   *part = &bundle->parts[bundle->count];
+	int			written = stmt->table == NULL ? 0 : ci_insert_rows(stmt, scalars, columns);
 
-	if (stmt->table != NULL && ci_insert_rows(stmt, scalars, columns))
-		return columns[0].count;
+	if (written > 0 && written == columns[0].count)
+		return written;
+	if (written > 0)
+		return written + run_rest(stmt, scalars, columns, written);
 	if (!bundle->together)
 		return ci_run_rows(stmt, scalars, columns);
 	Assert(bundle->count < CI_MAX_PARTS);

@@ -35,9 +35,13 @@
 #if PG_VERSION_NUM >= 160000
 #define CI_INSERT_INDEX_TUPLES(target, slot, estate) \
 	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, false)
+#define CI_CLAIM_INDEX_TUPLES(target, slot, estate, had, arbiters) \
+	ExecInsertIndexTuples(target, slot, estate, false, true, had, arbiters, false)
 #else
 #define CI_INSERT_INDEX_TUPLES(target, slot, estate) \
 	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
+#define CI_CLAIM_INDEX_TUPLES(target, slot, estate, had, arbiters) \
+	ExecInsertIndexTuples(target, slot, estate, false, true, had, arbiters)
 #endif
 
 #if PG_VERSION_NUM >= 180000

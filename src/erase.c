@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "gone.h"
+#include "lookup.h"
 
 PG_FUNCTION_INFO_V1(ci_erase);
 
@@ -273,6 +274,37 @@ ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count)
 						NULL, "Its person asked to be forgotten. Who may store it again is for the owner of contact_identity.suppressed to say.");
 	}
 	SPI_freetuptable(SPI_tuptable);
+}
+
+/* Notes that there is a row. */
+static bool
+note_row(void *argument, const CiRow *row)
+{
+	*(bool *) argument = true;
+	return false;
+}
+
+/*
+ * Whether the account has suppressed values, and the settings said that it has
+ * none when the requests were compared with them.  Who erases is seen to have
+ * committed a moment before others hear of changed settings: then nothing is
+ * claimed, and all is looked at again.
+ */
+bool
+ci_has_unknown_suppressed(const CiConfig *config)
+{
+	static CiLookup by_account = {"suppressed", NULL, 1, {0}, {{"account_id", INT4OID}}};
+	CiColumn	once;
+	bool		found = false;
+
+	if (!config->has_1_1_tables || ci_get_config(config->account_id)->has_suppressed)
+		return false;
+	ci_column_init(&once, INT4OID);
+	ci_column_add(&once, Int32GetDatum(config->account_id), false);
+	ci_push_snapshot();
+	ci_look_up(&by_account, Int32GetDatum(config->account_id), &once, note_row, &found);
+	PopActiveSnapshot();
+	return found;
 }
 
 /*

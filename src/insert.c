@@ -8,6 +8,10 @@
  * statement for them costs more than to write them, so they are formed here and
  * written as COPY writes its rows, with their indexes and constraints.
  *
+ * A claim is written as INSERT ... ON CONFLICT DO NOTHING writes it, but for the
+ * look whether somebody has the value: whoever claims has just looked.  Where
+ * somebody has it after all, that statement goes on from there, and waits.
+ *
  * An owner may add to our tables.  Where that has a say in what a new row is, as
  * a trigger, a policy or a default has, a statement writes it: see bundle.c.
  *
@@ -17,11 +21,13 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -45,6 +51,7 @@ typedef struct Insert
 	Relation	table;
 	EState	   *estate;
 	ResultRelInfo *target;
+	List	   *arbiters;		/* indexes that say who has a claimed value */
 	MemoryContext rows;			/* what they consist of */
 	TupleTableSlot *slots[MAX_ROWS];
 	int			nslots;			/* that were made */
@@ -58,7 +65,7 @@ typedef struct Insert
  * other servers.
  */
 static bool
-takes_rows(Relation table)
+takes_rows(Relation table, AclMode needed)
 {
 	const TriggerDesc *triggers = table->trigdesc;
 	Oid			relation = RelationGetRelid(table);
@@ -70,7 +77,7 @@ takes_rows(Relation table)
 		  !triggers->trig_insert_before_statement && !triggers->trig_insert_after_statement &&
 		  !triggers->trig_truncate_before_statement && !triggers->trig_truncate_after_statement)) &&
 		check_enable_rls(relation, InvalidOid, true) != RLS_ENABLED &&
-		pg_class_aclcheck(relation, GetUserId(), ACL_INSERT) == ACLCHECK_OK;
+		pg_class_aclmask(relation, GetUserId(), needed, ACLMASK_ALL) == needed;
 }
 
 /* Whether a column takes values of a type as they are; JSON is given as text. */
@@ -153,6 +160,25 @@ next_slot(Insert *insert)
 	return ExecClearTuple(insert->slots[insert->count++]);
 }
 
+/* JSON as it is stored; most is a string without escapes, or {}. */
+static Datum
+stored_json(char *text, int length)
+{
+	JsonbValue	value = {0};
+
+	if (length == 2 && memcmp(text, "{}", 2) == 0)
+		value.type = jbvObject;
+	else if (text[0] == '"' && memchr(text, '\\', length) == NULL)
+	{
+		value.type = jbvString;
+		value.val.string.val = text + 1;
+		value.val.string.len = length - 2;
+	}
+	else
+		return DirectFunctionCall1(jsonb_in, CStringGetDatum(pnstrdup(text, length)));
+	return JsonbPGetDatum(JsonbValueToJsonb(&value));
+}
+
 /* Forms the next row; the texts are where those of the columns are. */
 static void
 form_row(Insert *insert, const Datum *scalars, int nscalars, const CiColumn *columns, int row, char **texts)
@@ -182,7 +208,7 @@ form_row(Insert *insert, const Datum *scalars, int nscalars, const CiColumn *col
 			insert->bytes += VARSIZE(next);
 			value = PointerGetDatum(next);
 			if (TupleDescAttr(desc, place)->atttypid == JSONBOID)
-				value = DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(value)));
+				value = stored_json(VARDATA(next), VARSIZE(next) - VARHDRSZ);
 		}
 		slot->tts_values[place] = value;
 		slot->tts_isnull[place] = false;
@@ -218,30 +244,113 @@ write_formed(Insert *insert)
 }
 
 /*
- * Writes the rows of a statement that are new, given as its plain values, which
- * all have in common, and columns.  False where it has to be run instead.
+ * Claims what the row that was formed says.  False where somebody else has it,
+ * or may have it soon: then nothing of the row is left.
  */
-bool
+static bool
+claim_formed(Insert *insert)
+{
+	MemoryContext caller = MemoryContextSwitchTo(insert->rows);
+	uint32		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+	bool		had = false;
+
+	table_tuple_insert_speculative(insert->table, insert->slots[0], GetCurrentCommandId(true), 0, NULL, token);
+	list_free(CI_CLAIM_INDEX_TUPLES(insert->target, insert->slots[0], insert->estate, &had, insert->arbiters));
+	table_tuple_complete_speculative(insert->table, insert->slots[0], token, !had);
+	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+	ResetPerTupleExprContext(insert->estate);
+	ExecClearTuple(insert->slots[0]);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(insert->rows);
+	insert->count = 0;
+	insert->bytes = 0;
+	return !had;
+}
+
+/* Whether an index says who has a value: it is unique in just the key. */
+static bool
+is_arbiter(Relation index, const AttrNumber *key)
+{
+	Form_pg_index form = index->rd_index;
+
+	if (!form->indisunique || !form->indisvalid || !form->indimmediate || form->indnkeyatts != CI_CLAIM_KEYS ||
+		!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
+		return false;
+	for (int i = 0; i < CI_CLAIM_KEYS; i++)
+	{
+		bool		found = false;
+
+		for (int j = 0; j < CI_CLAIM_KEYS; j++)
+			found |= form->indkey.values[j] == key[i];
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* Finds those indexes, by the columns that come first; false where there is none. */
+static bool
+find_arbiters(Insert *insert)
+{
+	for (int i = 0; i < insert->target->ri_NumIndices; i++)
+	{
+		Relation	index = insert->target->ri_IndexRelationDescs[i];
+
+		if (is_arbiter(index, insert->stmt->numbers))
+			insert->arbiters = lappend_oid(insert->arbiters, RelationGetRelid(index));
+	}
+	return insert->arbiters != NIL;
+}
+
+/* Forms rows and writes them; answers how many, of claims those before one that is lost. */
+static int
+insert_all(Insert *insert, const Datum *scalars, const CiColumn *columns, char **texts)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int			nscalars = insert->stmt->nargs - ci_columns_of(insert->stmt);
+
+	for (int i = nscalars; i < insert->stmt->nargs; i++)
+		texts[i - nscalars] = columns[i - nscalars].texts;
+	for (int row = 0; row < columns[0].count; row++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(insert->rows);
+		form_row(insert, scalars, nscalars, columns, row, texts);
+		MemoryContextSwitchTo(caller);
+		if (insert->stmt->claims)
+		{
+			if (!claim_formed(insert))
+				return row;
+		}
+		else if (insert->count == MAX_ROWS || insert->bytes >= MAX_BYTES || row == columns[0].count - 1)
+			write_formed(insert);
+	}
+	return columns[0].count;
+}
+
+/*
+ * Writes the rows of a statement that are new, given as its plain values, which
+ * all have in common, and columns.  Answers how many it has written; for those
+ * from there on the statement has to be run.
+ */
+int
 ci_insert_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
 {
 	Relation	table = table_open(ci_table(stmt->table, false), RowExclusiveLock);
-	MemoryContext caller = CurrentMemoryContext;
+	AclMode		needed = ACL_INSERT | (stmt->claims ? ACL_SELECT : 0);
 	ErrorContextCallback hiding;
 	Insert	   *insert;
 	char	   *texts[CI_MAX_ARGS];
-	int			nscalars;
+	int			written = 0;
 
-	if (!takes_rows(table) || !find_columns(stmt, RelationGetDescr(table), columns))
+	if (!takes_rows(table, needed) || !find_columns(stmt, RelationGetDescr(table), columns))
 	{
 		table_close(table, NoLock);
-		return false;
+		return 0;
 	}
 	PreventCommandIfReadOnly("INSERT");
 	PreventCommandIfParallelMode("INSERT");
 	Assert(ActiveSnapshotSet());
-	nscalars = stmt->nargs - ci_columns_of(stmt);
-	for (int i = nscalars; i < stmt->nargs; i++)
-		texts[i - nscalars] = columns[i - nscalars].texts;
 
 	insert = palloc0(sizeof(Insert));
 	insert->stmt = stmt;
@@ -252,23 +361,17 @@ ci_insert_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
 	InitResultRelInfo(insert->target, table, 0, NULL, 0);
 	ExecOpenIndices(insert->target, false);
 	ci_hide_rows(&hiding);
-	for (int row = 0; row < columns[0].count; row++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(insert->rows);
-		form_row(insert, scalars, nscalars, columns, row, texts);
-		MemoryContextSwitchTo(caller);
-		if (insert->count == MAX_ROWS || insert->bytes >= MAX_BYTES || row == columns[0].count - 1)
-			write_formed(insert);
-	}
+	if (!stmt->claims || find_arbiters(insert))
+		written = insert_all(insert, scalars, columns, texts);
 	error_context_stack = hiding.previous;
 	ExecCloseIndices(insert->target);
 	for (int i = 0; i < insert->nslots; i++)
 		ExecDropSingleTupleTableSlot(insert->slots[i]);
 	FreeExecutorState(insert->estate);
 	MemoryContextDelete(insert->rows);
+	list_free(insert->arbiters);
 	pfree(insert);
 	table_close(table, NoLock);
 	CommandCounterIncrement();
-	return true;
+	return written;
 }

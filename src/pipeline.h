@@ -106,6 +106,7 @@ extern void ci_count_changes(const CiWorld *world, int64 *counts);
 
 /* erase.c: RULES 10.6 */
 extern void ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count);
+extern bool ci_has_unknown_suppressed(const CiConfig *config);
 extern bool ci_claimed_suppressed(CiWorld *world, const CiRequest *requests, int count);
 extern void ci_apply_erasure(CiWorld *world);
 extern void ci_forget_owners(const CiConfig *config, Datum contacts);

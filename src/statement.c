@@ -580,6 +580,24 @@ ci_column_value(const CiColumn *column, int row)
 	return PointerGetDatum(text);
 }
 
+/* The rows of a column from one on, in the same memory. */
+CiColumn
+ci_column_from(const CiColumn *column, int row)
+{
+	CiColumn	rest = *column;
+
+	for (int i = 0; column->texts != NULL && i < row; i++)
+	{
+		if (!column->nulls[i])
+			rest.texts += INTALIGN(VARSIZE(rest.texts));
+	}
+	rest.used -= rest.texts - column->texts;
+	rest.values += row;
+	rest.nulls += row;
+	rest.count -= row;
+	return rest;
+}
+
 /* All of them, where none is null. */
 Datum *
 ci_column_values(const CiColumn *column)

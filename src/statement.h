@@ -15,6 +15,9 @@
 
 #define CI_MAX_ARGS 32
 
+/* What a claim is of: account_id, kind, value. */
+#define CI_CLAIM_KEYS 3
+
 /* The parts of one statement, and the plain values that each has at most. */
 #define CI_MAX_PARTS 10
 #define CI_MAX_SCALARS 6
@@ -47,6 +50,8 @@ typedef struct CiStatement
 	const char *columns;		/* of CI_ROWS */
 	const char *table;			/* where they are new rows, see insert.c ... */
 	const char *scalars;		/* ... and its columns of the other arguments */
+	bool		claims;			/* others may have the first CI_CLAIM_KEYS
+								 * columns: such rows are left out */
 	int			expected;		/* SPI_OK_... */
 	int			nargs;
 	Oid			argtypes[CI_MAX_ARGS];
@@ -103,7 +108,7 @@ typedef struct CiBundle
 } CiBundle;
 
 /* insert.c */
-extern bool ci_insert_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns);
+extern int	ci_insert_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns);
 
 /* bundle.c */
 extern int	ci_columns_of(const CiStatement *stmt);
@@ -133,6 +138,7 @@ extern void ci_column_add_bool(CiColumn *column, bool value);
 extern void ci_column_add_time(CiColumn *column, int64 value);
 extern Datum ci_column_array(const CiColumn *column);
 extern Datum ci_column_value(const CiColumn *column, int row);
+extern CiColumn ci_column_from(const CiColumn *column, int row);
 extern Datum *ci_column_values(const CiColumn *column);
 
 extern void ci_check_type(Form_pg_attribute attribute, Oid type);

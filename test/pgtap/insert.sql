@@ -2,7 +2,7 @@
 -- its say as if a statement wrote them.
 BEGIN;
 \ir words.psql
-SELECT plan(23);
+SELECT plan(30);
 SET LOCAL client_min_messages = error;
 
 -- What the last call wrote, but for numbers and times.
@@ -16,14 +16,14 @@ CALL given('ann', identify('shop', email => 'ann@example.org', attributes => '{"
 CREATE TABLE rows AS SELECT written() AS line;
 SELECT is((SELECT count(*) FROM rows), 3::bigint, '[10.1] a new contact, its e-mail and its city');
 SELECT ok((SELECT bool_and(line LIKE '% Eve ' || session_user || ' t %') FROM rows), '[10.1] with who, when and in which transaction');
-SAVEPOINT whole;
-
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO words.noted VALUES (TG_TABLE_NAME || ' ' || TG_WHEN || ' ' || TG_LEVEL);
     RETURN NEW;
 END $$;
 CREATE TABLE noted (what text);
+SAVEPOINT whole;
+
 CREATE TRIGGER noted BEFORE INSERT ON contact_identity.event FOR EACH ROW EXECUTE FUNCTION note();
 CREATE TRIGGER noted AFTER INSERT ON contact_identity.contact FOR EACH STATEMENT EXECUTE FUNCTION note();
 CALL done(erase(id('ann')));
@@ -32,6 +32,29 @@ CALL done(identify('shop', email => 'ann@example.org', attributes => '{"city": "
 SELECT results_eq('SELECT what, count(*) FROM noted GROUP BY what ORDER BY what COLLATE "C"',
     $$VALUES ('contact AFTER STATEMENT', 1::bigint), ('event BEFORE ROW', 3)$$, 'triggers of ours are fired');
 SELECT results_eq('SELECT written()', 'SELECT line FROM rows', 'and the rows are the same');
+ROLLBACK TO whole;
+
+-- Claims, too.
+CREATE TRIGGER noted BEFORE INSERT ON contact_identity.identifier FOR EACH ROW EXECUTE FUNCTION note();
+CALL done(erase(id('ann')));
+DELETE FROM noted;
+CALL done(identify('shop', email => 'ann@example.org', attributes => '{"city": "York"}', actor => 'Eve'));
+SELECT results_eq('SELECT what FROM noted', ARRAY['identifier BEFORE ROW'], 'a trigger on identifiers is fired');
+SELECT results_eq('SELECT written()', 'SELECT line FROM rows', 'and the rows are the same');
+ROLLBACK TO whole;
+ALTER TABLE contact_identity.identifier ADD COLUMN region text DEFAULT 'north';
+CALL done(capture('push', 'browser-1'));
+SELECT is((SELECT region FROM contact_identity.identifier WHERE value = 'browser-1'), 'north', 'a default of theirs is filled in');
+ROLLBACK TO whole;
+CREATE UNIQUE INDEX short ON contact_identity.identifier (account_id, kind, left(value, 7));
+CALL given('bob', capture('push', 'browser-1'));
+SELECT throws_ok($$SELECT capture('push', 'browser-2')$$, '23505', NULL, 'an index of the owner''s refuses them');
+SELECT is(capture('push', 'browser-1'), id('bob'), '[4.15] and nothing is half written');
+ROLLBACK TO whole;
+ALTER TABLE contact_identity.identifier DROP CONSTRAINT identifier_pkey;
+SELECT throws_ok($$SELECT capture('push', 'browser-1')$$, '42P10', NULL, 'without the key that makes them unique, nothing is claimed');
+CREATE UNIQUE INDEX again ON contact_identity.identifier (value, account_id, kind) INCLUDE (contact_id);
+SELECT lives_ok($$SELECT capture('push', 'browser-1')$$, 'another index of just these columns will do');
 ROLLBACK TO whole;
 
 -- Columns.
