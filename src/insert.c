@@ -214,8 +214,7 @@ form_row(Insert *insert, const Datum *scalars, int nscalars, const CiColumn *col
 		slot->tts_isnull[place] = false;
 	}
 	ExecStoreVirtualTuple(slot);
-	if (insert->table->rd_att->constr != NULL)
-		ExecConstraints(insert->target, slot, insert->estate);
+	ci_check_row(insert->target, slot, insert->estate);
 	ResetPerTupleExprContext(insert->estate);
 }
 

@@ -110,6 +110,9 @@ typedef struct CiBundle
 /* insert.c */
 extern int	ci_insert_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns);
 
+/* check.c */
+extern void ci_check_row(ResultRelInfo *target, TupleTableSlot *slot, EState *estate);
+
 /* bundle.c */
 extern int	ci_columns_of(const CiStatement *stmt);
 extern char *ci_statement_text(const CiStatement *stmt);

@@ -2,7 +2,7 @@
 -- its say as if a statement wrote them.
 BEGIN;
 \ir words.psql
-SELECT plan(30);
+SELECT plan(34);
 SET LOCAL client_min_messages = error;
 
 -- What the last call wrote, but for numbers and times.
@@ -102,6 +102,17 @@ END $$;
 SELECT is(current_setting('words.shown'), 'The row is not shown, since it may hold personal values.', '[9.6] and shows no value');
 SELECT is((SELECT count(*) FROM identifiers WHERE value = 'browser-6'), 0::bigint, '[4.15] nothing is half written');
 ALTER TABLE contact_identity.contact DROP CONSTRAINT nobody;
+CREATE FUNCTION takes(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 <> ''browser-6''';
+ALTER TABLE contact_identity.identifier ADD CONSTRAINT theirs CHECK (words.takes(value));
+SELECT throws_ok($$SELECT capture('push', 'browser-6')$$, '23514', NULL, 'one that calls a function of the owner''s, too');
+CREATE OR REPLACE FUNCTION takes(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 <> ''browser-7''';
+SELECT lives_ok($$SELECT capture('push', 'browser-6')$$, 'as it is now');
+SELECT throws_ok($$SELECT capture('push', 'browser-7')$$, '23514', NULL, 'and refuses others then');
+ALTER TABLE contact_identity.identifier DROP CONSTRAINT theirs;
+ALTER TABLE contact_identity.event ADD COLUMN needed text NOT NULL DEFAULT '';
+ALTER TABLE contact_identity.event ALTER COLUMN needed DROP DEFAULT;
+SELECT throws_ok($$SELECT identify('shop', email => 'mia@example.org')$$, '23502', NULL, 'a column that must not be null');
+ALTER TABLE contact_identity.event DROP COLUMN needed;
 ALTER TABLE contact_identity.event DROP COLUMN must;
 CREATE UNIQUE INDEX one ON contact_identity.event (account_id) WHERE event = 'cleared';
 CALL given('ida', identify('shop', email => 'ida@example.org', attributes => '{"a": 1, "b": 1}'));
