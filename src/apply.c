@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "lookup.h"
 #include "pipeline.h"
 
 /*
@@ -41,7 +42,6 @@ typedef struct Apply
 {
 	CiWorld    *world;
 	CiBundle	bundle;
-	bool		counts;			/* the bundle adds to the counts */
 } Apply;
 
 /* Adds a time, as it is stored. */
@@ -100,6 +100,9 @@ static CiStatement claim_stmt = {
 	}
 };
 
+static CiLookup identifier_by_key = {"identifier", NULL, 3, {0, 1, 2},
+{{"account_id", INT4OID}, {"kind", TEXTOID}, {"value", TEXTOID}}};
+
 static CiStatement change_identifier_stmt = {
 	.sql = "UPDATE contact_identity.identifier i SET contact_id = u.contact_id, is_primary ="
 	" u.is_primary, opted_in = u.opted_in, parked = u.parked, verified = u.verified, given ="
@@ -108,6 +111,9 @@ static CiStatement change_identifier_stmt = {
 	" AND i.value OPERATOR(pg_catalog.=) u.value",
 	.columns = "kind, value, contact_id, is_primary, opted_in, parked, verified, given, source, "
 	"updated_at",
+	.table = "identifier",
+	.scalars = "account_id",
+	.by_key = &identifier_by_key,
 	.expected = SPI_OK_UPDATE,
 	.nargs = 11,
 	.argtypes = {
@@ -407,23 +413,29 @@ static CiStatement new_contact_stmt = {
 	}
 };
 
-/* Attributes and times that are null stay as they are. */
+static CiLookup contact_by_key = {"contact", NULL, 2, {0, 1}, {{"account_id", INT4OID}, {"contact_id", INT8OID}}};
+
+/* The time of the change, attributes and their times stay where they are null. */
 static CiStatement change_contact_stmt = {
 	.sql = "UPDATE contact_identity.contact c SET state = u.state, survivor_id = u.survivor_id,"
 	" identified_at = u.identified_at, last_seen_at = u.last_seen_at, updated_at = CASE WHEN"
-	" u.changed THEN $2 ELSE c.updated_at END, attributes = CASE WHEN u.attributes IS NULL"
-	" THEN c.attributes ELSE u.attributes::pg_catalog.jsonb END, attribute_times = CASE WHEN"
-	" u.times IS NULL THEN c.attribute_times ELSE u.times::pg_catalog.jsonb END FROM " CI_ROWS
+	" u.updated_at IS NULL THEN c.updated_at ELSE u.updated_at END, attributes = CASE WHEN"
+	" u.attributes IS NULL THEN c.attributes ELSE u.attributes::pg_catalog.jsonb END,"
+	" attribute_times = CASE WHEN u.attribute_times IS NULL THEN c.attribute_times ELSE"
+	" u.attribute_times::pg_catalog.jsonb END FROM " CI_ROWS
 	" WHERE c.account_id OPERATOR(pg_catalog.=) $1 AND c.contact_id OPERATOR(pg_catalog.=)"
 	" u.contact_id",
-	.columns = "contact_id, state, survivor_id, identified_at, last_seen_at, changed, attributes, "
-	"times",
+	.columns = "contact_id, state, survivor_id, identified_at, last_seen_at, updated_at, attributes, "
+	"attribute_times",
+	.table = "contact",
+	.scalars = "account_id",
+	.by_key = &contact_by_key,
+	.kept = 3,
 	.expected = SPI_OK_UPDATE,
-	.nargs = 10,
+	.nargs = 9,
 	.argtypes = {
-		INT4OID, TIMESTAMPTZOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
-		TEXTARRAYOID
+		INT4OID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID,
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID
 	}
 };
 
@@ -462,7 +474,7 @@ init_contact_rows(ContactRows *rows)
 		TEXTOID, TEXTOID
 	};
 	static const Oid changed_types[8] = {
-		INT8OID, TEXTOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID, TEXTOID, TEXTOID
+		INT8OID, TEXTOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID
 	};
 
 	for (int i = 0; i < lengthof(rows->made); i++)
@@ -500,7 +512,7 @@ add_changed_contact(const CiWorld *world, CiColumn *column, const CiContact *con
 	ci_column_add_id(column++, id_of(contact->survivor));
 	add_time(world, column++, contact->identified_at);
 	add_time(world, column++, contact->last_seen_at);
-	ci_column_add_bool(column++, contact->is_changed);
+	add_time(world, column++, contact->is_changed ? world->clock : CI_NO_TIME);
 	ci_column_add_text(column++, !written ? NULL : contact->state == CI_MERGED ? "{}" :
 					   ci_attributes_json(&contact->attributes));
 	ci_column_add_text(column++, !written ? NULL : contact->state == CI_MERGED ? "{}" :
@@ -1244,145 +1256,15 @@ apply_events(Apply *apply)
 	write_rows(apply, &event_stmt, columns);
 }
 
-/* ---- Counts ---- */
-
-#define ADD_TO_COUNTS \
-	"UPDATE contact_identity.contact_count n SET" \
-	" identified = n.identified OPERATOR(pg_catalog.+) $3," \
-	" anonymous_push = n.anonymous_push OPERATOR(pg_catalog.+) $4," \
-	" anonymous_conversations = n.anonymous_conversations OPERATOR(pg_catalog.+) $5"
-
-/*
- * The part is looked for in a sub-select of its own, which is run once: joined,
- * it may be run for each part, and skips in the next what it wrote in the last.
- */
-static CiStatement count_stmt = {
-	.sql = ADD_TO_COUNTS
-	" WHERE n.account_id OPERATOR(pg_catalog.=) $1 AND n.process OPERATOR(pg_catalog.=) $2"
-	" AND n.part OPERATOR(pg_catalog.=) (SELECT f.part FROM contact_identity.contact_count f"
-	" WHERE f.account_id OPERATOR(pg_catalog.=) $1 AND f.process OPERATOR(pg_catalog.=) $2"
-	" ORDER BY f.part LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"
-	" RETURNING n.ctid AS result",
-	.expected = SPI_OK_UPDATE_RETURNING,
-	.nargs = 5,
-	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID}
-};
-
-static CiStatement count_again_stmt = {
-	.sql = ADD_TO_COUNTS
-	" WHERE n.ctid OPERATOR(pg_catalog.=) $6"
-	" AND n.account_id OPERATOR(pg_catalog.=) $1 AND n.process OPERATOR(pg_catalog.=) $2"
-	" RETURNING n.ctid AS result",
-	.expected = SPI_OK_UPDATE_RETURNING,
-	.nargs = 6,
-	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID, TIDOID}
-};
-
-static CiStatement new_count_stmt = {
-	.sql = "INSERT INTO contact_identity.contact_count (account_id, process, identified, anonymous_push,"
-	" anonymous_conversations) VALUES ($1, $2, $3, $4, $5) RETURNING ctid",
-	.expected = SPI_OK_INSERT_RETURNING,
-	.nargs = 5,
-	.argtypes = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID}
-};
-
-/*
- * The row version of the counts that this transaction wrote last.  It has to
- * be found directly: by its key, the thousandth call of a transaction would
- * walk over the versions that the others left.
- */
-static struct
-{
-	int			account_id;
-	LocalTransactionId transaction;
-	ItemPointerData version;
-}			last_count;
-
-/* Whether this transaction has written the counts of an account. */
-static bool
-has_counted(int account_id)
-{
-	return last_count.account_id == account_id && last_count.transaction == CI_LOCAL_XID;
-}
-
-/* Keeps the version of the counts' row that a statement has returned. */
-static void
-note_count(int account_id)
-{
-	bool		isnull;
-
-	last_count.version = *(ItemPointer)
-		DatumGetPointer(ci_get_datum(SPI_tuptable->vals[0], 1, TIDOID, &isnull));
-	last_count.account_id = account_id;
-	last_count.transaction = CI_LOCAL_XID;
-}
-
-/* Adds to the counts of an account, in the part of this server process. */
-void
-ci_add_to_counts(int account_id, int64 identified, int64 push, int64 conversations)
-{
-	Datum		values[6] = {
-		Int32GetDatum(account_id), Int32GetDatum(CI_PROCESS_NUMBER),
-		Int64GetDatum(identified), Int64GetDatum(push), Int64GetDatum(conversations),
-		PointerGetDatum(&last_count.version)
-	};
-	uint64		found = 0;
-
-	if (has_counted(account_id))
-		found = ci_run(&count_again_stmt, values, NULL, false);
-	if (found == 0)
-		found = ci_run(&count_stmt, values, NULL, false);
-	if (found == 0)
-		ci_run(&new_count_stmt, values, NULL, false);
-	note_count(account_id);
-}
-
-/* [2.5] What the counts change by: identified, push, conversations. */
-void
-ci_count_changes(const CiWorld *world, int64 *counts)
-{
-	counts[0] = counts[1] = counts[2] = 0;
-	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
-	{
-		CiClass		class = ci_contact_class(contact);
-		CiClass		was = contact->is_new ? CI_CLASS_NONE : contact->was_class;
-		bool		was_identified = !contact->is_new && contact->was_state == CI_IDENTIFIED;
-
-		counts[0] += (contact->state == CI_IDENTIFIED) - was_identified;
-		counts[1] += (class == CI_CLASS_PUSH) - (was == CI_CLASS_PUSH);
-		counts[2] += (class == CI_CLASS_CONVERSATIONS) - (was == CI_CLASS_CONVERSATIONS);
-	}
-}
-
-/*
- * [2.4] The counts, in parts that are a server process's own, so that nobody
- * waits for anybody.  Where a prepared transaction holds one, there is another.
- */
+/* [2.4] The counts, where contacts come to be others. */
 static void
 apply_counts(Apply *apply)
 {
-	int			account_id = apply->world->config->account_id;
-	int64		counts[3];
+	int64		changes[CI_COUNTS];
 
-	ci_count_changes(apply->world, counts);
-	if (counts[0] == 0 && counts[1] == 0 && counts[2] == 0)
-		return;
-	if (apply->bundle.together)
-	{
-		Datum		values[6] = {
-			Int32GetDatum(account_id), Int32GetDatum(CI_PROCESS_NUMBER),
-			Int64GetDatum(counts[0]), Int64GetDatum(counts[1]), Int64GetDatum(counts[2]),
-			PointerGetDatum(&last_count.version)
-		};
-
-		apply->counts = true;
-		if (has_counted(account_id))
-			ci_write(&apply->bundle, &count_again_stmt, values, NULL);
-		else
-			ci_write(&apply->bundle, &count_stmt, values, NULL);
-	}
-	else
-		ci_add_to_counts(account_id, counts[0], counts[1], counts[2]);
+	ci_count_changes(apply->world, changes);
+	if (changes[0] != 0 || changes[1] != 0 || changes[2] != 0)
+		ci_add_to_counts(apply->world->config->account_id, changes);
 }
 
 /* ---- All of it ---- */
@@ -1415,23 +1297,6 @@ touch_owners(CiIdentifier **identifiers, int count)
 			identifiers[i]->was.contact->touched = true;
 		if (identifiers[i]->now.contact != NULL)
 			identifiers[i]->now.contact->touched = true;
-	}
-}
-
-/* Writes what has been bundled. */
-static void
-run_bundle(Apply *apply)
-{
-	uint64		rows = apply->bundle.count == 0 ? 0 : ci_run_bundle(&apply->bundle);
-
-	if (apply->counts && rows > 0)
-		note_count(apply->world->config->account_id);
-	else if (apply->counts)
-	{
-		int64		counts[3];
-
-		ci_count_changes(apply->world, counts);
-		ci_add_to_counts(apply->world->config->account_id, counts[0], counts[1], counts[2]);
 	}
 }
 
@@ -1477,7 +1342,8 @@ ci_apply_world(CiWorld *world)
 				MemoryContextReset(context);
 			bundled[i] (&apply);
 		}
-		run_bundle(&apply);
+		if (apply.bundle.count > 0)
+			ci_run_bundle(&apply.bundle);
 		for (int i = 0; i < lengthof(others); i++)
 		{
 			MemoryContextReset(context);

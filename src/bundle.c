@@ -323,7 +323,8 @@ uint64
 ci_write(CiBundle *bundle, CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
 {
 	CiPart	   *part = &bundle->parts[bundle->count];
-	int			written = stmt->table == NULL ? 0 : ci_insert_rows(stmt, scalars, columns);
+	int			written = stmt->table == NULL ? 0 : stmt->by_key == NULL ?
+		ci_insert_rows(stmt, scalars, columns) : ci_update_rows(stmt, scalars, columns);
 
 	if (written > 0 && written == columns[0].count)
 		return written;

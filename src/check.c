@@ -29,7 +29,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "statement.h"
+#include "write.h"
 
 /* The CHECK constraints of a table. */
 typedef struct Checks
@@ -144,11 +144,11 @@ find_checks(Relation table)
 
 /* Whether a row is seen to keep all constraints. */
 static bool
-is_kept(ResultRelInfo *target, TupleTableSlot *slot, EState *estate)
+is_kept(const CiTarget *target, TupleTableSlot *slot)
 {
 	TupleDesc	desc = slot->tts_tupleDescriptor;
-	ExprContext *context = GetPerTupleExprContext(estate);
-	const Checks *checks = find_checks(target->ri_RelationDesc);
+	ExprContext *context = GetPerTupleExprContext(target->estate);
+	const Checks *checks = find_checks(target->table);
 
 	if (!checks->all)
 		return false;
@@ -168,8 +168,9 @@ is_kept(ResultRelInfo *target, TupleTableSlot *slot, EState *estate)
 
 /* Raises an error where a row breaks a constraint of its table. */
 void
-ci_check_row(ResultRelInfo *target, TupleTableSlot *slot, EState *estate)
+ci_check_row(const CiTarget *target, TupleTableSlot *slot)
 {
-	if (target->ri_RelationDesc->rd_att->constr != NULL && !is_kept(target, slot, estate))
-		ExecConstraints(target, slot, estate);
+	if (RelationGetDescr(target->table)->constr != NULL && !is_kept(target, slot))
+		ExecConstraints(target->info, slot, target->estate);
+	ResetPerTupleExprContext(target->estate);
 }

@@ -8,6 +8,7 @@
 #ifndef CI_COMPAT_H
 #define CI_COMPAT_H
 
+#include "access/tableam.h"
 #include "storage/proc.h"
 #if PG_VERSION_NUM < 170000
 #include "storage/backendid.h"
@@ -30,6 +31,17 @@
 #define CI_OWNS_TABLE(table, role)	object_ownercheck(RelationRelationId, table, role)
 #else
 #define CI_OWNS_TABLE(table, role)	pg_class_ownercheck(table, role)
+#endif
+
+/* Since 16 a changed row may need an entry in indexes of ranges alone. */
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes CiIndexUpdate;
+#define CI_UPDATE_INDEX_TUPLES(target, slot, estate, indexes) \
+	ExecInsertIndexTuples(target, slot, estate, true, false, NULL, NIL, (indexes) == TU_Summarizing)
+#else
+typedef bool CiIndexUpdate;
+#define CI_UPDATE_INDEX_TUPLES(target, slot, estate, indexes) \
+	ExecInsertIndexTuples(target, slot, estate, true, false, NULL, NIL)
 #endif
 
 #if PG_VERSION_NUM >= 160000

@@ -1,44 +1,33 @@
 /*-------------------------------------------------------------------------
  *
  * insert.c
- *	  New rows of our tables, straight into them.
+ *	  New rows of our tables, straight into them (see write.c).
  *
  * History and new contacts are rows that nobody else can have: they need no
- * look-up, and nothing is to be decided about them.  To begin and end a
- * statement for them costs more than to write them, so they are formed here and
- * written as COPY writes its rows, with their indexes and constraints.
+ * look-up, and nothing is to be decided about them.  They are formed here and
+ * written as COPY writes its rows.
  *
  * A claim is written as INSERT ... ON CONFLICT DO NOTHING writes it, but for the
  * look whether somebody has the value: whoever claims has just looked.  Where
  * somebody has it after all, that statement goes on from there, and waits.
  *
- * An owner may add to our tables.  Where that has a say in what a new row is, as
- * a trigger, a policy or a default has, a statement writes it: see bundle.c.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/table.h"
+#include "access/htup_details.h"
 #include "access/tableam.h"
-#include "access/transam.h"
 #include "access/xact.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/bitmapset.h"
 #include "storage/lmgr.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/rls.h"
-#include "utils/snapmgr.h"
 
 #include "compat.h"
-#include "statement.h"
+#include "write.h"
 
 /* So many rows, or rows of so many bytes, are written at once, as by COPY. */
 #define MAX_ROWS 1000
@@ -48,92 +37,22 @@
 typedef struct Insert
 {
 	const CiStatement *stmt;
-	Relation	table;
-	EState	   *estate;
-	ResultRelInfo *target;
+	CiTarget   *target;
 	List	   *arbiters;		/* indexes that say who has a claimed value */
-	MemoryContext rows;			/* what they consist of */
 	TupleTableSlot *slots[MAX_ROWS];
 	int			nslots;			/* that were made */
 	int			count;			/* that are full */
 	Size		bytes;
 } Insert;
 
-/*
- * Whether nothing but indexes and constraints has a say in new rows.  A trigger
- * on TRUNCATE has none, but is what a table has whose rows are elsewhere, on
- * other servers.
- */
+/* Whether a column that is given no value is null then. */
 static bool
-takes_rows(Relation table, AclMode needed)
+are_others_null(const CiStatement *stmt, TupleDesc desc)
 {
-	const TriggerDesc *triggers = table->trigdesc;
-	Oid			relation = RelationGetRelid(table);
-
-	return table->rd_rel->relkind == RELKIND_RELATION && !table->rd_rel->relispartition &&
-		table->rd_rules == NULL &&
-		(triggers == NULL ||
-		 (!triggers->trig_insert_before_row && !triggers->trig_insert_after_row &&
-		  !triggers->trig_insert_before_statement && !triggers->trig_insert_after_statement &&
-		  !triggers->trig_truncate_before_statement && !triggers->trig_truncate_after_statement)) &&
-		check_enable_rls(relation, InvalidOid, true) != RLS_ENABLED &&
-		pg_class_aclmask(relation, GetUserId(), needed, ACLMASK_ALL) == needed;
-}
-
-/* Whether a column takes values of a type as they are; JSON is given as text. */
-static bool
-takes_values(Form_pg_attribute attribute, Oid type)
-{
-	return attribute->atttypmod == -1 && attribute->attgenerated == '\0' &&
-		attribute->attidentity != ATTRIBUTE_IDENTITY_ALWAYS &&
-		(attribute->atttypid == type || (attribute->atttypid == JSONBOID && type == TEXTOID));
-}
-
-/* The column of that name. */
-static AttrNumber
-find_column(TupleDesc desc, const char *name, int length)
-{
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-
-		if (!attribute->attisdropped && strncmp(NameStr(attribute->attname), name, length) == 0 &&
-			NameStr(attribute->attname)[length] == '\0')
-			return i + 1;
-	}
-	return InvalidAttrNumber;
-}
-
-/*
- * Finds the columns that values are given for, in the order of the arguments.
- * False where the table has others now, or one that would be given a value.
- */
-static bool
-find_columns(CiStatement *stmt, TupleDesc desc, const CiColumn *columns)
-{
-	const char *lists[] = {stmt->scalars, stmt->columns};
 	Bitmapset  *given = NULL;
-	int			n = 0;
 
-	for (int i = 0; i < lengthof(lists); i++)
-	{
-		int			before = n;
-
-		for (const char *name = lists[i]; *name != '\0'; n++)
-		{
-			int			length = strcspn(name, ",");
-			AttrNumber	number = find_column(desc, name, length);
-
-			if (number == InvalidAttrNumber ||
-				!takes_values(TupleDescAttr(desc, number - 1), i == 0 ? stmt->argtypes[n] : columns[n - before].type))
-				return false;
-			stmt->numbers[n] = number;
-			given = bms_add_member(given, number);
-			name += length;
-			name += strspn(name, ", ");
-		}
-	}
-	Assert(n == stmt->nargs);
+	for (int i = 0; i < stmt->nargs; i++)
+		given = bms_add_member(given, stmt->numbers[i]);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
@@ -152,92 +71,60 @@ next_slot(Insert *insert)
 {
 	if (insert->count == insert->nslots)
 	{
-		MemoryContext caller = MemoryContextSwitchTo(insert->estate->es_query_cxt);
+		MemoryContext caller = MemoryContextSwitchTo(insert->target->estate->es_query_cxt);
 
-		insert->slots[insert->nslots++] = table_slot_create(insert->table, NULL);
+		insert->slots[insert->nslots++] = table_slot_create(insert->target->table, NULL);
 		MemoryContextSwitchTo(caller);
 	}
 	return ExecClearTuple(insert->slots[insert->count++]);
 }
 
-/* JSON as it is stored; most is a string without escapes, or {}. */
-static Datum
-stored_json(char *text, int length)
-{
-	JsonbValue	value = {0};
-
-	if (length == 2 && memcmp(text, "{}", 2) == 0)
-		value.type = jbvObject;
-	else if (text[0] == '"' && memchr(text, '\\', length) == NULL)
-	{
-		value.type = jbvString;
-		value.val.string.val = text + 1;
-		value.val.string.len = length - 2;
-	}
-	else
-		return DirectFunctionCall1(jsonb_in, CStringGetDatum(pnstrdup(text, length)));
-	return JsonbPGetDatum(JsonbValueToJsonb(&value));
-}
-
-/* Forms the next row; the texts are where those of the columns are. */
+/* Forms the next row. */
 static void
-form_row(Insert *insert, const Datum *scalars, int nscalars, const CiColumn *columns, int row, char **texts)
+form_row(Insert *insert, const Datum *scalars, int nscalars, const CiColumn *columns, int row)
 {
-	TupleDesc	desc = RelationGetDescr(insert->table);
+	TupleDesc	desc = RelationGetDescr(insert->target->table);
 	TupleTableSlot *slot = next_slot(insert);
 
 	memset(slot->tts_values, 0, desc->natts * sizeof(Datum));
 	memset(slot->tts_isnull, true, desc->natts * sizeof(bool));
 	for (int i = 0; i < insert->stmt->nargs; i++)
 	{
-		int			place = insert->stmt->numbers[i] - 1;
+		AttrNumber	number = insert->stmt->numbers[i];
 		const CiColumn *column = &columns[i - nscalars];
-		Datum		value;
 
-		if (i < nscalars)
-			value = scalars[i];
-		else if (column->nulls[row])
+		if (i >= nscalars && column->nulls[row])
 			continue;
-		else if (column->type != TEXTOID)
-			value = column->values[row];
-		else
-		{
-			char	   *next = texts[i - nscalars];
-
-			texts[i - nscalars] += INTALIGN(VARSIZE(next));
-			insert->bytes += VARSIZE(next);
-			value = PointerGetDatum(next);
-			if (TupleDescAttr(desc, place)->atttypid == JSONBOID)
-				value = stored_json(VARDATA(next), VARSIZE(next) - VARHDRSZ);
-		}
-		slot->tts_values[place] = value;
-		slot->tts_isnull[place] = false;
+		if (i >= nscalars && column->type == TEXTOID)
+			insert->bytes += VARSIZE(DatumGetPointer(column->values[row]));
+		slot->tts_values[number - 1] = i < nscalars ? scalars[i] : ci_stored_value(insert->target, number, column, row);
+		slot->tts_isnull[number - 1] = false;
 	}
 	ExecStoreVirtualTuple(slot);
-	ci_check_row(insert->target, slot, insert->estate);
-	ResetPerTupleExprContext(insert->estate);
+	ci_check_row(insert->target, slot);
 }
 
 /* Writes the rows that were formed, with what the indexes have of them. */
 static void
 write_formed(Insert *insert)
 {
+	CiTarget   *target = insert->target;
 	CommandId	command = GetCurrentCommandId(true);
-	MemoryContext caller = MemoryContextSwitchTo(insert->rows);
+	MemoryContext caller = MemoryContextSwitchTo(target->rows);
 
 	if (insert->count == 1)
-		table_tuple_insert(insert->table, insert->slots[0], command, 0, NULL);
+		table_tuple_insert(target->table, insert->slots[0], command, 0, NULL);
 	else
-		table_multi_insert(insert->table, insert->slots, insert->count, command, 0, NULL);
+		table_multi_insert(target->table, insert->slots, insert->count, command, 0, NULL);
 	for (int i = 0; i < insert->count; i++)
 	{
-		if (insert->target->ri_NumIndices > 0)
-			list_free(CI_INSERT_INDEX_TUPLES(insert->target, insert->slots[i], insert->estate));
-		ResetPerTupleExprContext(insert->estate);
+		if (target->info->ri_NumIndices > 0)
+			list_free(CI_INSERT_INDEX_TUPLES(target->info, insert->slots[i], target->estate));
+		ResetPerTupleExprContext(target->estate);
 		ExecClearTuple(insert->slots[i]);
 	}
 	MemoryContextSwitchTo(caller);
-	MemoryContextReset(insert->rows);
+	MemoryContextReset(target->rows);
 	insert->count = 0;
 	insert->bytes = 0;
 }
@@ -249,18 +136,19 @@ write_formed(Insert *insert)
 static bool
 claim_formed(Insert *insert)
 {
-	MemoryContext caller = MemoryContextSwitchTo(insert->rows);
+	CiTarget   *target = insert->target;
+	MemoryContext caller = MemoryContextSwitchTo(target->rows);
 	uint32		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
 	bool		had = false;
 
-	table_tuple_insert_speculative(insert->table, insert->slots[0], GetCurrentCommandId(true), 0, NULL, token);
-	list_free(CI_CLAIM_INDEX_TUPLES(insert->target, insert->slots[0], insert->estate, &had, insert->arbiters));
-	table_tuple_complete_speculative(insert->table, insert->slots[0], token, !had);
+	table_tuple_insert_speculative(target->table, insert->slots[0], GetCurrentCommandId(true), 0, NULL, token);
+	list_free(CI_CLAIM_INDEX_TUPLES(target->info, insert->slots[0], target->estate, &had, insert->arbiters));
+	table_tuple_complete_speculative(target->table, insert->slots[0], token, !had);
 	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
-	ResetPerTupleExprContext(insert->estate);
+	ResetPerTupleExprContext(target->estate);
 	ExecClearTuple(insert->slots[0]);
 	MemoryContextSwitchTo(caller);
-	MemoryContextReset(insert->rows);
+	MemoryContextReset(target->rows);
 	insert->count = 0;
 	insert->bytes = 0;
 	return !had;
@@ -291,9 +179,11 @@ is_arbiter(Relation index, const AttrNumber *key)
 static bool
 find_arbiters(Insert *insert)
 {
-	for (int i = 0; i < insert->target->ri_NumIndices; i++)
+	const ResultRelInfo *info = insert->target->info;
+
+	for (int i = 0; i < info->ri_NumIndices; i++)
 	{
-		Relation	index = insert->target->ri_IndexRelationDescs[i];
+		Relation	index = info->ri_IndexRelationDescs[i];
 
 		if (is_arbiter(index, insert->stmt->numbers))
 			insert->arbiters = lappend_oid(insert->arbiters, RelationGetRelid(index));
@@ -303,18 +193,18 @@ find_arbiters(Insert *insert)
 
 /* Forms rows and writes them; answers how many, of claims those before one that is lost. */
 static int
-insert_all(Insert *insert, const Datum *scalars, const CiColumn *columns, char **texts)
+insert_all(Insert *insert, const Datum *scalars, const CiColumn *columns)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	int			nscalars = insert->stmt->nargs - ci_columns_of(insert->stmt);
+	int			ncolumns = ci_columns_of(insert->stmt);
 
-	for (int i = nscalars; i < insert->stmt->nargs; i++)
-		texts[i - nscalars] = columns[i - nscalars].texts;
+	for (int i = 0; i < ncolumns; i++)
+		(void) ci_column_values(&columns[i]);
 	for (int row = 0; row < columns[0].count; row++)
 	{
+		MemoryContext caller = MemoryContextSwitchTo(insert->target->rows);
+
 		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(insert->rows);
-		form_row(insert, scalars, nscalars, columns, row, texts);
+		form_row(insert, scalars, insert->stmt->nargs - ncolumns, columns, row);
 		MemoryContextSwitchTo(caller);
 		if (insert->stmt->claims)
 		{
@@ -335,42 +225,23 @@ insert_all(Insert *insert, const Datum *scalars, const CiColumn *columns, char *
 int
 ci_insert_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
 {
-	Relation	table = table_open(ci_table(stmt->table, false), RowExclusiveLock);
-	AclMode		needed = ACL_INSERT | (stmt->claims ? ACL_SELECT : 0);
-	ErrorContextCallback hiding;
+	CiTarget   *target = ci_open_target(stmt->table, CMD_INSERT, ACL_INSERT | (stmt->claims ? ACL_SELECT : 0));
 	Insert	   *insert;
-	char	   *texts[CI_MAX_ARGS];
 	int			written = 0;
 
-	if (!takes_rows(table, needed) || !find_columns(stmt, RelationGetDescr(table), columns))
-	{
-		table_close(table, NoLock);
+	if (target == NULL)
 		return 0;
-	}
-	PreventCommandIfReadOnly("INSERT");
-	PreventCommandIfParallelMode("INSERT");
-	Assert(ActiveSnapshotSet());
-
 	insert = palloc0(sizeof(Insert));
 	insert->stmt = stmt;
-	insert->table = table;
-	insert->estate = CreateExecutorState();
-	insert->rows = AllocSetContextCreate(CurrentMemoryContext, "contact_identity rows", ALLOCSET_DEFAULT_SIZES);
-	insert->target = makeNode(ResultRelInfo);
-	InitResultRelInfo(insert->target, table, 0, NULL, 0);
-	ExecOpenIndices(insert->target, false);
-	ci_hide_rows(&hiding);
-	if (!stmt->claims || find_arbiters(insert))
-		written = insert_all(insert, scalars, columns, texts);
-	error_context_stack = hiding.previous;
-	ExecCloseIndices(insert->target);
+	insert->target = target;
+	if (ci_find_columns(stmt, RelationGetDescr(target->table), columns) &&
+		are_others_null(stmt, RelationGetDescr(target->table)) &&
+		(!stmt->claims || find_arbiters(insert)))
+		written = insert_all(insert, scalars, columns);
 	for (int i = 0; i < insert->nslots; i++)
 		ExecDropSingleTupleTableSlot(insert->slots[i]);
-	FreeExecutorState(insert->estate);
-	MemoryContextDelete(insert->rows);
 	list_free(insert->arbiters);
 	pfree(insert);
-	table_close(table, NoLock);
-	CommandCounterIncrement();
+	ci_close_target(target);
 	return written;
 }

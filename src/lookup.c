@@ -38,9 +38,11 @@
 #include "resolver.h"
 
 /* Finds the columns, which are mostly where they were the last time. */
-static void
-find_columns(CiLookup *lookup, TupleDesc desc)
+void
+ci_find_columns_of(CiLookup *lookup, Relation table)
 {
+	TupleDesc	desc = RelationGetDescr(table);
+
 	lookup->last = 0;
 	for (int i = 0; lookup->columns[i].name != NULL; i++)
 	{
@@ -173,7 +175,7 @@ ci_look_up(CiLookup *lookup, Datum account, const CiColumn *columns, CiRowReader
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" of contact_identity is not an ordinary table", lookup->table),
 				 errhint("Change it back to what setup() made.")));
-	find_columns(lookup, RelationGetDescr(table));
+	ci_find_columns_of(lookup, table);
 	index = open_index(lookup, table);
 	make_conditions(lookup, table, index, conditions);
 	conditions[0].sk_argument = account;
@@ -192,6 +194,7 @@ ci_look_up(CiLookup *lookup, Datum account, const CiColumn *columns, CiRowReader
 			index_rescan(index_scan, conditions, lookup->nkeys, NULL, 0);
 		else
 			table_scan = table_beginscan(table, GetActiveSnapshot(), lookup->nkeys, conditions);
+		row.key = i;
 		row.before = 0;
 		while (index_scan != NULL ? index_getnext_slot(index_scan, ForwardScanDirection, slot) :
 			   table_scan_getnextslot(table_scan, ForwardScanDirection, slot))

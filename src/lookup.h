@@ -10,6 +10,7 @@
 
 #include "executor/tuptable.h"
 #include "utils/jsonb.h"
+#include "utils/relcache.h"
 
 #include "statement.h"
 
@@ -41,7 +42,8 @@ typedef struct CiRow
 {
 	const CiLookup *lookup;
 	TupleTableSlot *slot;
-	int			before;			/* rows of its key before it */
+	int			key;			/* by which it was found, in order ... */
+	int			before;			/* ... and rows of that before it */
 } CiRow;
 
 /* Answers whether to go on with this key. */
@@ -49,6 +51,8 @@ typedef bool (*CiRowReader) (void *argument, const CiRow *row);
 
 extern void ci_look_up(CiLookup *lookup, Datum account, const CiColumn *columns,
 					   CiRowReader reader, void *argument);
+
+extern void ci_find_columns_of(CiLookup *lookup, Relation table);
 
 extern char *ci_row_text(const CiRow *row, int column);
 extern char *ci_row_optional_text(const CiRow *row, int column);

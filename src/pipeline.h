@@ -100,9 +100,12 @@ extern int64 *ci_live_contacts(const CiWorld *world, int *count);
 
 /* apply.c */
 extern bool ci_apply_world(CiWorld *world);
-extern void ci_add_to_counts(int account_id, int64 identified, int64 push, int64 conversations);
 extern int	ci_count_claims(const CiWorld *world);
-extern void ci_count_changes(const CiWorld *world, int64 *counts);
+
+/* counts.c: how many contacts are identified, of push and of conversations */
+#define CI_COUNTS 3
+extern void ci_add_to_counts(int account_id, const int64 *changes);
+extern void ci_count_changes(const CiWorld *world, int64 *changes);
 
 /* erase.c: RULES 10.6 */
 extern void ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, int count);

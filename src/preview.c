@@ -458,7 +458,7 @@ preview_history(const Preview *preview)
 static void
 preview_counts(const Preview *preview)
 {
-	int64		counts[3];
+	int64		counts[CI_COUNTS];
 	Objects		objects;
 
 	ci_count_changes(preview->after, counts);

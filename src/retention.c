@@ -347,7 +347,7 @@ purge_contacts(const CiConfig *config, Purge *purge)
 	ci_forget_owners(config, values[1]);
 	for (int i = 0; i < lengthof(delete_stmts); i++)
 		ci_run(&delete_stmts[i], values, NULL, false);
-	ci_add_to_counts(config->account_id, 0, -push, push - purged);
+	ci_add_to_counts(config->account_id, (int64[CI_COUNTS]) {0, -push, push - purged});
 	if (purge->purged == 0)
 	{
 		values[1] = TimestampTzGetDatum(purge->began);

@@ -598,7 +598,7 @@ ci_column_from(const CiColumn *column, int row)
 	return rest;
 }
 
-/* All of them, where none is null. */
+/* All of them; what stands for nulls is not said. */
 Datum *
 ci_column_values(const CiColumn *column)
 {
@@ -606,6 +606,8 @@ ci_column_values(const CiColumn *column)
 
 	for (int i = 0; text !=NULL && i < column->count; i++)
 	{
+		if (column->nulls[i])
+			continue;
 		column->values[i] = PointerGetDatum(text);
 		text	  +=INTALIGN(VARSIZE(text));
 	}

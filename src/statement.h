@@ -48,10 +48,14 @@ typedef struct CiStatement
 {
 	const char *sql;
 	const char *columns;		/* of CI_ROWS */
-	const char *table;			/* where they are new rows, see insert.c ... */
+	const char *table;			/* where they may be written straight (write.c) ... */
 	const char *scalars;		/* ... and its columns of the other arguments */
 	bool		claims;			/* others may have the first CI_CLAIM_KEYS
 								 * columns: such rows are left out */
+	struct CiLookup *by_key;	/* rows that change: found by the account and
+								 * the first columns */
+	int			kept;			/* so many of the last columns stay as they
+								 * are where they are given null */
 	int			expected;		/* SPI_OK_... */
 	int			nargs;
 	Oid			argtypes[CI_MAX_ARGS];
@@ -110,8 +114,8 @@ typedef struct CiBundle
 /* insert.c */
 extern int	ci_insert_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns);
 
-/* check.c */
-extern void ci_check_row(ResultRelInfo *target, TupleTableSlot *slot, EState *estate);
+/* update.c */
+extern int	ci_update_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns);
 
 /* bundle.c */
 extern int	ci_columns_of(const CiStatement *stmt);
