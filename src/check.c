@@ -87,25 +87,31 @@ compile_checks(Checks *checks, const TupleConstr *constraints)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity checks", ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
+	bool		all = true;
 
-	/* An invalidation that arrives meanwhile takes that back. */
+	/*
+	 * It is valid from here on: an invalidation that arrives meanwhile takes
+	 * that back.  Until they are all there, and after an error, the server is
+	 * asked.
+	 */
 	checks->valid = true;
-	checks->all = true;
+	checks->all = false;
 	checks->count = constraints == NULL ? 0 : constraints->num_check;
 	checks->states = palloc0(Max(checks->count, 1) * sizeof(ExprState *));
-	for (int i = 0; checks->all && i < checks->count; i++)
+	for (int i = 0; all && i < checks->count; i++)
 	{
 		Node	   *expression = stringToNode(constraints->check[i].ccbin);
 
 		/* Planned, it may have the body of a function in its place. */
 		if (needs_more(expression, NULL))
-			checks->all = false;
+			all = false;
 		else
 			checks->states[i] = ExecInitExpr(expression_planner((Expr *) expression), NULL);
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextSetParent(context, CacheMemoryContext);
 	checks->context = context;
+	checks->all = all;
 }
 
 /* The constraints of a table, as they are now. */
