@@ -308,13 +308,15 @@ ci_count_claims(const CiWorld *world)
 
 /*
  * Gives new contacts their ids and claims new identifiers.  False where
- * another session was first with one of them.
+ * another session was first with one of them: the world says which.
  */
 static bool
 apply_claims(Apply *apply, CiIdentifier **identifiers, int count, HTAB *slots)
 {
 	CiWorld    *world = apply->world;
+	CiIdentifier **claims = palloc_extended(sizeof(CiIdentifier *) * Max(1, count), MCXT_ALLOC_HUGE);
 	IdentifierRows rows;
+	uint64		claimed;
 
 	for (CiContact *contact = world->contacts; contact != NULL; contact = contact->next)
 	{
@@ -326,6 +328,7 @@ apply_claims(Apply *apply, CiIdentifier **identifiers, int count, HTAB *slots)
 	{
 		if (identifiers[i]->was.contact != NULL)
 			continue;
+		claims[rows.kind.count] = identifiers[i];
 		/* Where a primary is replaced, it is still there: see below. */
 		if (identifiers[i]->now.contact != NULL)
 			add_identifier_row(world, &rows, identifiers[i], identifiers[i]->now.primary &&
@@ -335,7 +338,26 @@ apply_claims(Apply *apply, CiIdentifier **identifiers, int count, HTAB *slots)
 	}
 	if (rows.kind.count > 0 && ci_has_unknown_suppressed(world->config))
 		return false;
-	return write_rows(apply, &claim_stmt, &rows.kind) == rows.kind.count;
+	claimed = write_rows(apply, &claim_stmt, &rows.kind);
+	if (claimed == rows.kind.count)
+		return true;
+	world->lost = claims[claimed];
+	return false;
+}
+
+/*
+ * Waits until somebody who was first with a claim has ended, by claiming that
+ * value for nobody: the caller rolls it back.
+ */
+void
+ci_wait_for_claim(const CiWorld *world)
+{
+	Datum		account = Int32GetDatum(world->config->account_id);
+	IdentifierRows rows;
+
+	init_identifier_rows(&rows);
+	add_passing_row(world, &rows, world->lost, world->clock);
+	ci_run_rows(&claim_stmt, &account, &rows.kind);
 }
 
 /* Whether identifiers are freed or replaced: then their order matters. */

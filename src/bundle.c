@@ -315,18 +315,27 @@ run_rest(CiStatement *stmt, const Datum *scalars, const CiColumn *columns, int w
 	return ci_run_rows(stmt, scalars, rest);
 }
 
+/* Writes rows straight in their table; answers how many, less than 0 where it cannot. */
+static int
+write_straight(CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
+{
+	if (stmt->table == NULL)
+		return -1;
+	return stmt->by_key == NULL ? ci_insert_rows(stmt, scalars, columns) : ci_update_rows(stmt, scalars, columns);
+}
+
 /*
  * Writes rows, at once or, where the bundle is to be run together, then; until
- * then the columns have to stay.  Answers the number of rows.
+ * then the columns have to stay.  Answers the number of rows, less than all of
+ * them where a claim is lost.
  */
 uint64
 ci_write(CiBundle *bundle, CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
 {
 	CiPart	   *part = &bundle->parts[bundle->count];
-	int			written = stmt->table == NULL ? 0 : stmt->by_key == NULL ?
-		ci_insert_rows(stmt, scalars, columns) : ci_update_rows(stmt, scalars, columns);
+	int			written = write_straight(stmt, scalars, columns);
 
-	if (written > 0 && written == columns[0].count)
+	if (written >= 0 && (stmt->claims || written == columns[0].count))
 		return written;
 	if (written > 0)
 		return written + run_rest(stmt, scalars, columns, written);
@@ -337,7 +346,7 @@ ci_write(CiBundle *bundle, CiStatement *stmt, const Datum *scalars, const CiColu
 	part->columns = columns;
 	memcpy(part->scalars, scalars, scalars_of(stmt) * sizeof(Datum));
 	bundle->count++;
-	return columns == NULL ? 1 : columns[0].count;
+	return columns[0].count;
 }
 
 /* Runs what has been bundled.  Answers the number of rows of the last part. */

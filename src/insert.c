@@ -9,7 +9,7 @@
  *
  * A claim is written as INSERT ... ON CONFLICT DO NOTHING writes it, but for the
  * look whether somebody has the value: whoever claims has just looked.  Where
- * somebody has it after all, that statement goes on from there, and waits.
+ * somebody has it after all, or may have it soon, it is lost (see pipeline.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -219,18 +219,18 @@ insert_all(Insert *insert, const Datum *scalars, const CiColumn *columns)
 
 /*
  * Writes the rows of a statement that are new, given as its plain values, which
- * all have in common, and columns.  Answers how many it has written; for those
- * from there on the statement has to be run.
+ * all have in common, and columns.  Answers how many it has written, of claims
+ * those before one that is lost; less than 0 where the statement has to be run.
  */
 int
 ci_insert_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
 {
 	CiTarget   *target = ci_open_target(stmt->table, CMD_INSERT, ACL_INSERT | (stmt->claims ? ACL_SELECT : 0));
 	Insert	   *insert;
-	int			written = 0;
+	int			written = -1;
 
 	if (target == NULL)
-		return 0;
+		return written;
 	insert = palloc0(sizeof(Insert));
 	insert->stmt = stmt;
 	insert->target = target;

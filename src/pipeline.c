@@ -13,8 +13,10 @@
  * are held are those that were read, nothing has changed since, and else all is
  * read again.  Where that meets contacts that are not held, or where another
  * session is first to claim a new value, the attempt is rolled back and made
- * again: a contact is never waited for while a value is claimed, so no two
- * calls wait for each other.
+ * again.  Who was first is waited for in between, holding nothing of the
+ * attempt: what is read then, and its time, are later than what he has written.
+ * A contact is never waited for while a value is claimed, so no two calls wait
+ * for each other.
  *
  * A contact that this transaction has written is held already.  Locking it
  * again in a subtransaction would make its row a multixact that grows with
@@ -225,27 +227,19 @@ attempt(Play *play)
 	return false;
 }
 
-/* As attempt, in a subtransaction where one could leave something behind. */
+/* Does something in a subtransaction, which stays if it answers true. */
 static bool
-attempt_safely(Play *play)
+in_subtransaction(bool (*work) (Play *), Play *play)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	bool		done;
 
-	if (play->nmet == 0)
-		touch_all_absent(play);
-	/* A single claim that was lost has left nothing. */
-	play->is_alone = play->nmet == 0 && ci_count_claims(play->world) <= 1 &&
-		!ci_get_config(play->config->account_id)->has_suppressed;
-	if (play->is_alone)
-		return attempt(play);
-
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		done = attempt(play);
+		done = work(play);
 	}
 	PG_CATCH();
 	{
@@ -268,6 +262,26 @@ attempt_safely(Play *play)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	return done;
+}
+
+/* As attempt, in a subtransaction where one could leave something behind. */
+static bool
+attempt_safely(Play *play)
+{
+	if (play->nmet == 0)
+		touch_all_absent(play);
+	/* A single claim that was lost has left nothing. */
+	play->is_alone = play->nmet == 0 && ci_count_claims(play->world) <= 1 &&
+		!ci_get_config(play->config->account_id)->has_suppressed;
+	return play->is_alone ? attempt(play) : in_subtransaction(attempt, play);
+}
+
+/* Waits for whoever was first with a claim; nothing of it stays. */
+static bool
+wait_for_claim(Play *play)
+{
+	ci_wait_for_claim(play->world);
+	return false;
 }
 
 /*
@@ -300,6 +314,8 @@ ci_play(const CiConfig *config, CiRequest *requests, CiResult *results, int coun
 
 		look(&play);
 		done = !ci_world_is_changed(play.world) || attempt_safely(&play);
+		if (!done && play.world->lost != NULL)
+			(void) in_subtransaction(wait_for_claim, &play);
 		MemoryContextSwitchTo(outer);
 		if (done)
 			break;

@@ -101,6 +101,7 @@ extern int64 *ci_live_contacts(const CiWorld *world, int *count);
 /* apply.c */
 extern bool ci_apply_world(CiWorld *world);
 extern int	ci_count_claims(const CiWorld *world);
+extern void ci_wait_for_claim(const CiWorld *world);
 
 /* counts.c: how many contacts are identified, of push and of conversations */
 #define CI_COUNTS 3

@@ -540,6 +540,7 @@ typedef struct CiWorld
 	CiTime		looked_at;		/* the clock when all was read */
 	CiTime		newest;			/* time that was read */
 	CiTime		waited;			/* from then until the contacts were held */
+	const CiIdentifier *lost;	/* that another session was first to claim */
 	struct contact_hash *contact_table;
 	struct identifier_hash *identifier_table;
 	struct scope_hash *scope_table;

@@ -131,8 +131,8 @@ change_row(void *argument, const CiRow *row)
 
 /*
  * Changes the rows of a statement, found by the account and the first columns.
- * Answers how many of those that are given are done; for those from there on the
- * statement has to be run.
+ * Answers how many of those that are given are done; for those from there on, or
+ * for all where that is less than 0, the statement has to be run.
  */
 int
 ci_update_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
@@ -141,11 +141,12 @@ ci_update_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
 		.stmt = stmt,
 		.target = ci_open_target(stmt->table, CMD_UPDATE, ACL_SELECT | ACL_UPDATE),
 		.columns = columns,
-		.ncolumns = ci_columns_of(stmt)
+		.ncolumns = ci_columns_of(stmt),
+		.at = -1
 	};
 
 	if (update.target == NULL)
-		return 0;
+		return update.at;
 	if (!ci_has_generated(update.target->table) &&
 		ci_find_columns(stmt, RelationGetDescr(update.target->table), columns))
 	{
