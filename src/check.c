@@ -5,11 +5,11 @@
  *
  * The server reads and compiles the CHECK constraints of a table anew for each
  * statement, which costs more than a row does.  They are compiled once a session
- * here, and again after anything about the table has changed.  That is for those
- * of the server's own functions written in C alone: what others keep with an
- * expression need not outlive a transaction.
+ * here, and again after anything about the table has changed.
  *
- * Whatever is not seen to hold here is left to the server, which refuses it.
+ * That is for plain expressions alone: what others keep need not outlive a
+ * statement, may depend on more than the table, or may run what comes back here.
+ * Those, and whatever is not seen to hold here, are left to the server.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,11 +20,13 @@
 #include "access/tupdesc.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -40,6 +42,7 @@ typedef struct Checks
 	MemoryContext context;
 	int			count;
 	ExprState **states;
+	ExprContext *values;		/* that they are evaluated in */
 } Checks;
 
 static HTAB *known = NULL;
@@ -56,29 +59,67 @@ forget_checks(Datum arg, Oid table)
 		checks->valid &= OidIsValid(table) && checks->table != table;
 }
 
-/* Whether a function is not one of the server's own in C. */
+/* Whether a type is the server's own, and a value of it no row. */
+static bool
+is_plain_type(Oid type)
+{
+	char		kind = type < FirstNormalObjectId ? get_typtype(type) : TYPTYPE_PSEUDO;
+
+	return kind == TYPTYPE_BASE || kind == TYPTYPE_RANGE;
+}
+
+/* Whether a function is not one of the server's own in C, of nothing but its arguments. */
 static bool
 is_other_function(Oid function, void *context)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	bool		is_other = !HeapTupleIsValid(tuple) || function >= FirstNormalObjectId ||
-		((Form_pg_proc) GETSTRUCT(tuple))->prolang != INTERNALlanguageId;
+	Form_pg_proc form;
+	bool		is_other;
 
-	if (HeapTupleIsValid(tuple))
-		ReleaseSysCache(tuple);
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	is_other = function >= FirstNormalObjectId || form->prolang != INTERNALlanguageId || form->prosecdef ||
+		form->proretset || form->provolatile != PROVOLATILE_IMMUTABLE || !is_plain_type(form->prorettype);
+	for (int i = 0; i < form->pronargs; i++)
+		is_other |= !is_plain_type(form->proargtypes.values[i]);
+	ReleaseSysCache(tuple);
 	return is_other;
 }
 
-/* Whether there is more to an expression than such functions. */
+/* Whether there is more to an expression than columns, constants and such functions. */
 static bool
 needs_more(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, CoerceToDomain) || IsA(node, NextValueExpr) || IsA(node, MinMaxExpr) ||
-		check_functions_in_node(node, is_other_function, context))
-		return true;
-	return expression_tree_walker(node, needs_more, context);
+	switch (nodeTag(node))
+	{
+		case T_Var:
+			if (castNode(Var, node)->varattno <= 0)
+				return true;
+			break;
+		case T_NullTest:
+			if (castNode(NullTest, node)->argisrow)
+				return true;
+			break;
+		case T_List:
+		case T_Const:
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_ScalarArrayOpExpr:
+		case T_ArrayExpr:
+		case T_BoolExpr:
+		case T_BooleanTest:
+		case T_RelabelType:
+		case T_CollateExpr:
+			break;
+		default:
+			return true;
+	}
+	return check_functions_in_node(node, is_other_function, context) ||
+		expression_tree_walker(node, needs_more, context);
 }
 
 /* Compiles the constraints of a table. */
@@ -87,6 +128,8 @@ compile_checks(Checks *checks, const TupleConstr *constraints)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity checks", ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
+	int			count = constraints->num_check;
+	ExprState **states = palloc(Max(count, 1) * sizeof(ExprState *));
 	bool		all = true;
 
 	/*
@@ -95,10 +138,7 @@ compile_checks(Checks *checks, const TupleConstr *constraints)
 	 * asked.
 	 */
 	checks->valid = true;
-	checks->all = false;
-	checks->count = constraints == NULL ? 0 : constraints->num_check;
-	checks->states = palloc0(Max(checks->count, 1) * sizeof(ExprState *));
-	for (int i = 0; all && i < checks->count; i++)
+	for (int i = 0; all && i < count; i++)
 	{
 		Node	   *expression = stringToNode(constraints->check[i].ccbin);
 
@@ -106,11 +146,14 @@ compile_checks(Checks *checks, const TupleConstr *constraints)
 		if (needs_more(expression, NULL))
 			all = false;
 		else
-			checks->states[i] = ExecInitExpr(expression_planner((Expr *) expression), NULL);
+			states[i] = ExecInitExpr(expression_planner((Expr *) expression), NULL);
 	}
+	checks->values = CreateStandaloneExprContext();
 	MemoryContextSwitchTo(caller);
 	MemoryContextSetParent(context, CacheMemoryContext);
 	checks->context = context;
+	checks->count = count;
+	checks->states = states;
 	checks->all = all;
 }
 
@@ -134,12 +177,10 @@ find_checks(Relation table)
 	}
 	checks = hash_search(known, &id, HASH_ENTER, &found);
 	if (!found)
-	{
-		checks->valid = false;
-		checks->context = NULL;
-	}
+		memset((char *) checks + sizeof(Oid), 0, sizeof(Checks) - sizeof(Oid));
 	if (!checks->valid)
 	{
+		checks->all = false;
 		if (checks->context != NULL)
 			MemoryContextDelete(checks->context);
 		checks->context = NULL;
@@ -153,7 +194,6 @@ static bool
 is_kept(const CiTarget *target, TupleTableSlot *slot)
 {
 	TupleDesc	desc = slot->tts_tupleDescriptor;
-	ExprContext *context = GetPerTupleExprContext(target->estate);
 	const Checks *checks = find_checks(target->table);
 
 	if (!checks->all)
@@ -163,10 +203,11 @@ is_kept(const CiTarget *target, TupleTableSlot *slot)
 		if (slot->tts_isnull[i] && TupleDescAttr(desc, i)->attnotnull)
 			return false;
 	}
-	context->ecxt_scantuple = slot;
+	checks->values->ecxt_scantuple = slot;
+	ResetExprContext(checks->values);
 	for (int i = 0; i < checks->count; i++)
 	{
-		if (!ExecCheck(checks->states[i], context))
+		if (!ExecCheck(checks->states[i], checks->values))
 			return false;
 	}
 	return true;
@@ -176,6 +217,7 @@ is_kept(const CiTarget *target, TupleTableSlot *slot)
 void
 ci_check_row(const CiTarget *target, TupleTableSlot *slot)
 {
+	slot->tts_tableOid = RelationGetRelid(target->table);
 	if (RelationGetDescr(target->table)->constr != NULL && !is_kept(target, slot))
 		ExecConstraints(target->info, slot, target->estate);
 	ResetPerTupleExprContext(target->estate);

@@ -2,7 +2,7 @@
 -- its say as if a statement wrote them.
 BEGIN;
 \ir words.psql
-SELECT plan(34);
+SELECT plan(41);
 SET LOCAL client_min_messages = error;
 
 -- What the last call wrote, but for numbers and times.
@@ -109,6 +109,22 @@ CREATE OR REPLACE FUNCTION takes(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS
 SELECT lives_ok($$SELECT capture('push', 'browser-6')$$, 'as it is now');
 SELECT throws_ok($$SELECT capture('push', 'browser-7')$$, '23514', NULL, 'and refuses others then');
 ALTER TABLE contact_identity.identifier DROP CONSTRAINT theirs;
+ALTER TABLE contact_identity.identifier ADD CONSTRAINT broken CHECK (is_primary OR 1 / 0 > 0) NOT VALID;
+SELECT throws_ok($$SELECT capture('push', 'browser-8')$$, '22012', NULL, 'one that fails');
+SELECT throws_ok($$SELECT capture('push', 'browser-8')$$, '22012', NULL, 'and fails again');
+ALTER TABLE contact_identity.identifier DROP CONSTRAINT broken;
+ALTER TABLE contact_identity.identifier ADD CONSTRAINT whole CHECK (octet_length(identifier::text) < 4000);
+SELECT lives_ok($$SELECT capture('push', 'browser-8')$$, 'one about a whole row');
+SELECT lives_ok($$SELECT capture('push', 'browser-9')$$, 'and about the next');
+CREATE TYPE shape AS (age text);
+ALTER TABLE contact_identity.contact ADD CONSTRAINT shape
+    CHECK (jsonb_populate_record(NULL::words.shape, attributes) IS DISTINCT FROM NULL) NOT VALID;
+SELECT lives_ok($$SELECT identify('shop', email => 'ned@example.org', attributes => '{"age": "old"}')$$, 'one that asks a type');
+ALTER TYPE shape ALTER ATTRIBUTE age TYPE integer;
+SELECT throws_ok($$SELECT identify('shop', email => 'nell@example.org', attributes => '{"age": "young"}')$$, '22P02', NULL, 'as it is now');
+ALTER TABLE contact_identity.contact DROP CONSTRAINT shape;
+ALTER TABLE contact_identity.contact ADD CONSTRAINT mine CHECK (tableoid = 'contact_identity.contact'::regclass);
+SELECT lives_ok($$SELECT capture('push', 'browser-10'), identify('push', 'browser-9', email => 'olga@example.org')$$, 'one that asks which table it is');
 ALTER TABLE contact_identity.event ADD COLUMN needed text NOT NULL DEFAULT '';
 ALTER TABLE contact_identity.event ALTER COLUMN needed DROP DEFAULT;
 SELECT throws_ok($$SELECT identify('shop', email => 'mia@example.org')$$, '23502', NULL, 'a column that must not be null');
