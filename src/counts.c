@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/snapmgr.h"
 
 #include "compat.h"
@@ -136,7 +137,9 @@ add_to_last_part(Addition *addition, int account_id)
 	CiRow		row = {.lookup = &parts_by_process, .slot = slot};
 
 	ci_find_columns_of(&parts_by_process, addition->target->table);
-	if (table_tuple_fetch_row_version(addition->target->table, &last_count.version, GetActiveSnapshot(), slot))
+	/* What was rolled back may be vacuumed away. */
+	if (ItemPointerGetBlockNumber(&last_count.version) < RelationGetNumberOfBlocks(addition->target->table) &&
+		table_tuple_fetch_row_version(addition->target->table, &last_count.version, GetActiveSnapshot(), slot))
 	{
 		slot_getallattrs(slot);
 		if (ci_row_int32(&row, 0) == account_id && ci_row_int32(&row, 1) == CI_PROCESS_NUMBER)
