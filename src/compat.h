@@ -56,6 +56,15 @@ typedef bool CiIndexUpdate;
 	ExecInsertIndexTuples(target, slot, estate, false, true, had, arbiters)
 #endif
 
+/* Since 18 scans can be counted. */
+#if PG_VERSION_NUM >= 180000
+#define CI_INDEX_BEGINSCAN(table, index, snapshot, nkeys) \
+	index_beginscan(table, index, snapshot, NULL, nkeys, 0)
+#else
+#define CI_INDEX_BEGINSCAN(table, index, snapshot, nkeys) \
+	index_beginscan(table, index, snapshot, nkeys, 0)
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define CI_NORETURN	pg_noreturn
 #else

@@ -34,6 +34,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "lookup.h"
 #include "resolver.h"
 
@@ -184,7 +185,7 @@ ci_look_up(CiLookup *lookup, Datum account, const CiColumn *columns, CiRowReader
 	slot = table_slot_create(table, NULL);
 	row.slot = slot;
 	if (index != NULL)
-		index_scan = index_beginscan(table, index, GetActiveSnapshot(), lookup->nkeys, 0);
+		index_scan = CI_INDEX_BEGINSCAN(table, index, GetActiveSnapshot(), lookup->nkeys);
 	for (int i = 0; i < columns[0].count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
