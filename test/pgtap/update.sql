@@ -48,7 +48,7 @@ CALL done(identify('push', 'browser-1', email => 'ann@example.org'));
 SELECT is((SELECT short FROM contact_identity.contact WHERE contact_id = id('ann')), 'id', 'a generated column is computed again');
 ALTER TABLE contact_identity.contact_count ADD COLUMN twice bigint GENERATED ALWAYS AS (identified * 2) STORED;
 CALL done(identify('shop', email => 'cat@example.org'));
-SELECT is((SELECT sum(twice) FROM contact_identity.contact_count), 2 * (SELECT identified::numeric FROM contact_counts), 'one of counts, too');
+SELECT is((SELECT sum(twice) FROM contact_identity.contact_count WHERE account_id = 1), 6::numeric, 'one of counts, too');
 ROLLBACK TO whole;
 ALTER TABLE contact_identity.contact ADD CONSTRAINT nobody CHECK (attributes ->> 'city' IS DISTINCT FROM 'Secret City');
 SELECT throws_ok($$SELECT identify('shop', email => 'bob@example.org', attributes => '{"city": "Secret City", "age": 3}')$$, '23514', NULL,
@@ -90,8 +90,8 @@ CALL done(capture('push', 'browser-3'));
 CALL done(capture('push', 'browser-4'));
 ROLLBACK TO counted;
 CALL done(capture('push', 'browser-5'));
-SELECT is((SELECT anonymous_push FROM contact_counts), 3::bigint, '[2.4] counts are those of what stays');
-SELECT is((SELECT count(*) FROM contact_identity.contact_count), 1::bigint, 'in one part of a process');
+SELECT is((SELECT anonymous_push FROM contact_counts WHERE account_id = 1), 3::bigint, '[2.4] counts are those of what stays');
+SELECT is((SELECT count(*) FROM contact_identity.contact_count WHERE account_id = 1), 1::bigint, 'in one part of a process');
 ROLLBACK TO whole;
 
 -- Where nothing may be changed.
