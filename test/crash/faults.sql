@@ -1,5 +1,7 @@
 -- Errors and cancels at every row that a call writes, each in its turn.  The
--- faults come from triggers on the tables, as their owner may have some.
+-- faults come from triggers on the tables, as their owner may have some: then
+-- statements write the rows.  Or they come from constraints, and rows are written
+-- straight, but for those that are deleted.
 SET search_path = storm, public;
 
 -- All rows of the account in our tables, in a word.
@@ -17,7 +19,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION no_fault() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     rows_left integer := current_setting('storm.rows_left')::integer;
 BEGIN
@@ -29,22 +31,33 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = 'ZX001', MESSAGE = 'a fault that was asked for';
         END IF;
     END IF;
+    RETURN true;
+END
+$$;
+
+CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM storm.no_fault();
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
 
-CREATE PROCEDURE set_faults(installed boolean) LANGUAGE plpgsql AS $$
+-- The faults come from nothing, 'triggers' or 'constraints'.
+CREATE PROCEDURE set_faults(way text) LANGUAGE plpgsql AS $$
 DECLARE
     relation regclass;
 BEGIN
     FOR relation IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'contact_identity'::regnamespace AND c.relkind = 'r'
                       AND c.relname IN ('contact', 'identifier', 'conflict', 'list_member', 'block', 'merge', 'event',
                                         'contact_count', 'rejected', 'distinct_pair', 'suppressed') LOOP
-        IF installed THEN
-            EXECUTE format('CREATE TRIGGER storm_fault BEFORE INSERT OR UPDATE OR DELETE ON %s'
-                           ' FOR EACH ROW EXECUTE FUNCTION storm.fault()', relation);
-        ELSE
-            EXECUTE format('DROP TRIGGER storm_fault ON %s', relation);
+        EXECUTE format('DROP TRIGGER IF EXISTS storm_fault ON %s', relation);
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS storm_fault', relation);
+        IF way <> '' THEN
+            EXECUTE format('CREATE TRIGGER storm_fault BEFORE DELETE%s ON %s FOR EACH ROW EXECUTE FUNCTION storm.fault()',
+                           CASE way WHEN 'triggers' THEN ' OR INSERT OR UPDATE' END, relation);
+        END IF;
+        IF way = 'constraints' THEN
+            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT storm_fault CHECK (storm.no_fault()) NOT VALID', relation);
         END IF;
     END LOOP;
 END
