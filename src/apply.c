@@ -41,6 +41,9 @@
 typedef struct Apply
 {
 	CiWorld    *world;
+	CiIdentifier **identifiers; /* whose rows change, in order of (kind, value) */
+	int			nidentifiers;
+	HTAB	   *primaries;		/* see primaries_before */
 	CiBundle	bundle;
 } Apply;
 
@@ -311,10 +314,10 @@ ci_count_claims(const CiWorld *world)
  * another session was first with one of them: the world says which.
  */
 static bool
-apply_claims(Apply *apply, CiIdentifier **identifiers, int count, HTAB *slots)
+apply_claims(Apply *apply)
 {
 	CiWorld    *world = apply->world;
-	CiIdentifier **claims = palloc_extended(sizeof(CiIdentifier *) * Max(1, count), MCXT_ALLOC_HUGE);
+	CiIdentifier **claims = palloc_extended(sizeof(CiIdentifier *) * Max(1, apply->nidentifiers), MCXT_ALLOC_HUGE);
 	IdentifierRows rows;
 	uint64		claimed;
 
@@ -324,17 +327,19 @@ apply_claims(Apply *apply, CiIdentifier **identifiers, int count, HTAB *slots)
 			contact->id = ci_next_value("contact_contact_id_seq");
 	}
 	init_identifier_rows(&rows);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < apply->nidentifiers; i++)
 	{
-		if (identifiers[i]->was.contact != NULL)
+		CiIdentifier *identifier = apply->identifiers[i];
+
+		if (identifier->was.contact != NULL)
 			continue;
-		claims[rows.kind.count] = identifiers[i];
+		claims[rows.kind.count] = identifier;
 		/* Where a primary is replaced, it is still there: see below. */
-		if (identifiers[i]->now.contact != NULL)
-			add_identifier_row(world, &rows, identifiers[i], identifiers[i]->now.primary &&
-							   takes_place_of(slots, identifiers[i]) == NULL);
+		if (identifier->now.contact != NULL)
+			add_identifier_row(world, &rows, identifier, identifier->now.primary &&
+							   takes_place_of(apply->primaries, identifier) == NULL);
 		else
-			add_passing_row(world, &rows, identifiers[i], world->clock);
+			add_passing_row(world, &rows, identifier, world->clock);
 	}
 	if (rows.kind.count > 0 && ci_has_unknown_suppressed(world->config))
 		return false;
@@ -362,13 +367,13 @@ ci_wait_for_claim(const CiWorld *world)
 
 /* Whether identifiers are freed or replaced: then their order matters. */
 static bool
-need_order(CiIdentifier **identifiers, int count, HTAB *slots)
+need_order(const Apply *apply)
 {
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < apply->nidentifiers; i++)
 	{
-		CiIdentifier *before = takes_place_of(slots, identifiers[i]);
+		CiIdentifier *before = takes_place_of(apply->primaries, apply->identifiers[i]);
 
-		if (identifiers[i]->now.contact == NULL || (before != NULL && before->now.contact != NULL))
+		if (apply->identifiers[i]->now.contact == NULL || (before != NULL && before->now.contact != NULL))
 			return true;
 	}
 	return false;
@@ -378,9 +383,6 @@ need_order(CiIdentifier **identifiers, int count, HTAB *slots)
 static void
 apply_identifiers(Apply *apply)
 {
-	int			count;
-	CiIdentifier **identifiers = touched_identifiers(apply->world, &count);
-	HTAB	   *slots = primaries_before(identifiers, count);
 	CiColumn	freed[2];
 	CiColumn	demoted[2];
 	IdentifierRows *rows = palloc(sizeof(IdentifierRows));
@@ -391,10 +393,10 @@ apply_identifiers(Apply *apply)
 		ci_column_init(&demoted[i], TEXTOID);
 	}
 	init_identifier_rows(rows);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < apply->nidentifiers; i++)
 	{
-		CiIdentifier *identifier = identifiers[i];
-		CiIdentifier *before = takes_place_of(slots, identifier);
+		CiIdentifier *identifier = apply->identifiers[i];
+		CiIdentifier *before = takes_place_of(apply->primaries, identifier);
 
 		if (before != NULL && before->now.contact != NULL)
 		{
@@ -1293,9 +1295,10 @@ apply_counts(Apply *apply)
 
 /* Whether the changes are few enough to be written together. */
 static bool
-are_few(const CiWorld *world, int nidentifiers)
+are_few(const Apply *apply)
 {
-	int			count = nidentifiers;
+	const CiWorld *world = apply->world;
+	int			count = apply->nidentifiers;
 
 	for (const CiEvent *event = world->events; event != NULL && count <= MAX_ROWS_TOGETHER; event = event->next)
 		count++;
@@ -1311,14 +1314,16 @@ are_few(const CiWorld *world, int nidentifiers)
  * identifier is only given again, there is none.
  */
 static void
-touch_owners(CiIdentifier **identifiers, int count)
+touch_owners(const Apply *apply)
 {
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < apply->nidentifiers; i++)
 	{
-		if (identifiers[i]->was.contact != NULL)
-			identifiers[i]->was.contact->touched = true;
-		if (identifiers[i]->now.contact != NULL)
-			identifiers[i]->now.contact->touched = true;
+		const CiIdentifier *identifier = apply->identifiers[i];
+
+		if (identifier->was.contact != NULL)
+			identifier->was.contact->touched = true;
+		if (identifier->now.contact != NULL)
+			identifier->now.contact->touched = true;
 	}
 }
 
@@ -1341,20 +1346,20 @@ ci_apply_world(CiWorld *world)
 	{
 		apply_reach, apply_undone, apply_pairs, ci_apply_erasure, ci_follow_merges, apply_unfollow
 	};
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity apply",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(context);
 	Apply		apply = {.world = world};
-	int			count;
-	CiIdentifier **identifiers = touched_identifiers(world, &count);
-	HTAB	   *slots = primaries_before(identifiers, count);
+	MemoryContext context;
+	MemoryContext caller;
 	bool		done;
 
-	touch_owners(identifiers, count);
-	done = apply_claims(&apply, identifiers, count, slots);
+	apply.identifiers = touched_identifiers(world, &apply.nidentifiers);
+	apply.primaries = primaries_before(apply.identifiers, apply.nidentifiers);
+	touch_owners(&apply);
+	context = AllocSetContextCreate(CurrentMemoryContext, "contact_identity apply", ALLOCSET_DEFAULT_SIZES);
+	caller = MemoryContextSwitchTo(context);
+	done = apply_claims(&apply);
 	if (done)
 	{
-		apply.bundle.together = are_few(world, count) && !need_order(identifiers, count, slots);
+		apply.bundle.together = are_few(&apply) && !need_order(&apply);
 		number_conflicts(world);
 		for (CiMerge *merge = world->merges; merge != NULL; merge = merge->next)
 			merge->id = ci_next_value("merge_merge_id_seq");
