@@ -39,7 +39,7 @@ typedef struct Insert
 	const CiStatement *stmt;
 	CiTarget   *target;
 	List	   *arbiters;		/* indexes that say who has a claimed value */
-	TupleTableSlot *slots[MAX_ROWS];
+	TupleTableSlot **slots;
 	int			nslots;			/* that were made */
 	int			count;			/* that are full */
 	Size		bytes;
@@ -245,23 +245,21 @@ insert_all(Insert *insert, const Datum *scalars, const CiColumn *columns)
 int
 ci_insert_rows(CiStatement *stmt, const Datum *scalars, const CiColumn *columns)
 {
-	CiTarget   *target = ci_open_target(stmt->table, CMD_INSERT, ACL_INSERT | (stmt->claims ? ACL_SELECT : 0));
-	Insert	   *insert;
+	Insert		insert = {
+		.stmt = stmt,
+		.target = ci_open_target(stmt->table, CMD_INSERT, ACL_INSERT | (stmt->claims ? ACL_SELECT : 0))
+	};
+	TupleDesc	desc;
 	int			written = -1;
 
-	if (target == NULL)
+	if (insert.target == NULL)
 		return written;
-	insert = palloc0(sizeof(Insert));
-	insert->stmt = stmt;
-	insert->target = target;
-	if (ci_find_columns(stmt, RelationGetDescr(target->table), columns) &&
-		are_others_null(stmt, RelationGetDescr(target->table)) &&
-		(!stmt->claims || find_arbiters(insert)))
-		written = insert_all(insert, scalars, columns);
-	for (int i = 0; i < insert->nslots; i++)
-		ExecDropSingleTupleTableSlot(insert->slots[i]);
-	list_free(insert->arbiters);
-	pfree(insert);
-	ci_close_target(target);
+	desc = RelationGetDescr(insert.target->table);
+	insert.slots = palloc(Min(columns[0].count, MAX_ROWS) * sizeof(TupleTableSlot *));
+	if (ci_find_columns(stmt, desc, columns) && are_others_null(stmt, desc) && (!stmt->claims || find_arbiters(&insert)))
+		written = insert_all(&insert, scalars, columns);
+	for (int i = 0; i < insert.nslots; i++)
+		ExecDropSingleTupleTableSlot(insert.slots[i]);
+	ci_close_target(insert.target);
 	return written;
 }
