@@ -6,9 +6,9 @@
  *
  * What is the contact's own is emptied whole: its history, its conflicts and
  * those of all that were merged into it.  Elsewhere a value is looked for, and
- * goes where nobody else has it (gone.c, rejected.c).  Rows of other contacts
- * are locked in the order of their numbers, table by table, so that two calls
- * do not wait for each other.
+ * goes where nobody else has it (gone.c, rejected.c).  All rows are locked before
+ * the first is written, in the order of their numbers, table by table: two calls
+ * that have rows of each other's contact to empty do not wait for each other.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +27,39 @@
 #include "lookup.h"
 
 PG_FUNCTION_INFO_V1(ci_erase);
+
+/* Locks rows in their order: those with ids in $3 and those of the contacts in $2. */
+#define LOCKED(table, key, contact) \
+	"SELECT pg_catalog.count(*) FROM (SELECT o." key " FROM (SELECT pg_catalog.unnest($3) AS id UNION ALL" \
+	" SELECT r.id FROM " CI_UNNEST("$2") " AS c (id) CROSS JOIN LATERAL (SELECT t." key " AS id" \
+	" FROM contact_identity." table " t WHERE t.account_id OPERATOR(pg_catalog.=) $1" \
+	" AND t." contact " OPERATOR(pg_catalog.=) c.id OFFSET 0) AS r) AS u" \
+	" JOIN contact_identity." table " o ON o.account_id OPERATOR(pg_catalog.=) $1" \
+	" AND o." key " OPERATOR(pg_catalog.=) u.id ORDER BY o." key " FOR UPDATE OF o) AS locked"
+
+#define LOCK(text) \
+	{ \
+		.sql = text, \
+		.expected = SPI_OK_SELECT, \
+		.nargs = 3, \
+		.argtypes = {INT4OID, INT8ARRAYOID, INT8ARRAYOID}, \
+		.sees_latest = true \
+	}
+
+static CiStatement lock_conflicts_stmt = LOCK(LOCKED("conflict", "conflict_id", "contact_id"));
+static CiStatement lock_events_stmt = LOCK(LOCKED("event", "event_id", "contact_id"));
+static CiStatement lock_merges_stmt = LOCK(LOCKED("merge", "merge_id", "merged_id"));
+
+static CiStatement lock_pairs_stmt = {
+	.sql = "SELECT pg_catalog.count(*) FROM (SELECT p.contact_id FROM " CI_UNNEST("$2") " AS u (id)"
+	" JOIN contact_identity.distinct_pair p ON p.account_id OPERATOR(pg_catalog.=) $1"
+	" AND (p.contact_id OPERATOR(pg_catalog.=) u.id OR p.other_id OPERATOR(pg_catalog.=) u.id)"
+	" ORDER BY p.contact_id, p.other_id FOR UPDATE OF p) AS locked",
+	.expected = SPI_OK_SELECT,
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8ARRAYOID},
+	.sees_latest = true
+};
 
 static CiStatement conflicts_stmt = {
 	.sql = "DELETE FROM contact_identity.conflict f USING " CI_UNNEST("$2") " AS u (id)"
@@ -349,9 +382,9 @@ change_conflicts(const CiConfig *config, const CiColumn *ids, const char *what)
 	ci_run(&other_conflicts_stmt, values, NULL, false);
 }
 
-/* As that, for those that a statement finds. */
-static void
-change_found_conflicts(const CiConfig *config, CiStatement *stmt, Datum *values, const char *what)
+/* The conflicts that a statement finds. */
+static CiColumn
+find_conflicts(CiStatement *stmt, Datum *values)
 {
 	uint64		count = ci_run(stmt, values, NULL, false);
 	CiColumn	ids;
@@ -360,7 +393,55 @@ change_found_conflicts(const CiConfig *config, CiStatement *stmt, Datum *values,
 	for (uint64 i = 0; i < count; i++)
 		ci_column_add_int64(&ids, ci_get_int64(SPI_tuptable->vals[i], 1));
 	SPI_freetuptable(SPI_tuptable);
-	change_conflicts(config, &ids, what);
+	return ids;
+}
+
+/* Conflicts that name contacts as owners of their values. */
+static CiColumn
+find_owned(const CiConfig *config, Datum contacts)
+{
+	Datum		values[2] = {Int32GetDatum(config->account_id), contacts};
+
+	return find_conflicts(&owned_stmt, values);
+}
+
+/* Conflicts given with keys that go. */
+static CiColumn
+find_keyed(const CiGone *gone)
+{
+	Datum		values[3] = {Int32GetDatum(gone->config->account_id)};
+	CiColumn	none;
+
+	ci_column_init(&none, INT8OID);
+	if (gone->kinds.count == 0)
+		return none;
+	values[1] = ci_column_array(&gone->kinds);
+	values[2] = ci_column_array(&gone->values);
+	return find_conflicts(&keyed_stmt, values);
+}
+
+/* Locks all rows that are going to be written, but for those that are new. */
+static void
+lock_rows(const CiGone *gone)
+{
+	Datum		values[3] = {Int32GetDatum(gone->config->account_id), gone->contacts};
+	const CiColumn found[] = {gone->set_aside, find_keyed(gone), find_owned(gone->config, gone->contacts)};
+	CiColumn	conflicts;
+
+	ci_column_init(&conflicts, INT8OID);
+	for (int i = 0; i < lengthof(found); i++)
+	{
+		for (int j = 0; j < found[i].count; j++)
+			ci_column_add(&conflicts, found[i].values[j], false);
+	}
+	values[2] = ci_column_array(&conflicts);
+	ci_run(&lock_conflicts_stmt, values, NULL, false);
+	values[2] = ci_column_array(&gone->events);
+	ci_run(&lock_events_stmt, values, NULL, false);
+	values[2] = ci_column_array(&gone->passed_on);
+	ci_run(&lock_merges_stmt, values, NULL, false);
+	if (gone->config->has_1_1_tables)
+		ci_run(&lock_pairs_stmt, values, NULL, false);
 }
 
 /* Empties what others' rows have of what goes. */
@@ -368,6 +449,7 @@ static void
 empty_others(const CiGone *gone)
 {
 	Datum		values[5] = {Int32GetDatum(gone->config->account_id)};
+	CiColumn	keyed;
 
 	if (gone->events.count > 0)
 	{
@@ -377,13 +459,9 @@ empty_others(const CiGone *gone)
 		values[4] = ci_column_array(&gone->new);
 		ci_run(&other_events_stmt, values, NULL, false);
 	}
+	keyed = find_keyed(gone);
 	change_conflicts(gone->config, &gone->set_aside, "value");
-	if (gone->kinds.count > 0)
-	{
-		values[1] = ci_column_array(&gone->kinds);
-		values[2] = ci_column_array(&gone->values);
-		change_found_conflicts(gone->config, &keyed_stmt, values, "key");
-	}
+	change_conflicts(gone->config, &keyed, "key");
 	if (gone->passed_on.count > 0)
 	{
 		values[1] = ci_column_array(&gone->passed_on);
@@ -431,6 +509,7 @@ ci_apply_erasure(CiWorld *world)
 		ci_column_add_text(&hashes, hash_value(world->config, identifier->kind->name, identifier->value));
 	}
 	ci_read_gone(&gone, world);
+	lock_rows(&gone);
 
 	values[1] = gone.contacts;
 	ci_run(&conflicts_stmt, values, NULL, false);
@@ -455,9 +534,9 @@ ci_apply_erasure(CiWorld *world)
 void
 ci_forget_owners(const CiConfig *config, Datum contacts)
 {
-	Datum		values[2] = {Int32GetDatum(config->account_id), contacts};
+	CiColumn	owned = find_owned(config, contacts);
 
-	change_found_conflicts(config, &owned_stmt, values, "owner");
+	change_conflicts(config, &owned, "owner");
 }
 
 /* erase(contact_id, suppress, actor, account_id) */
