@@ -352,7 +352,8 @@ apply_claims(Apply *apply)
 
 /*
  * Waits until somebody who was first with a claim has ended, by claiming that
- * value for nobody: the caller rolls it back.
+ * value again: the caller rolls it back.  (A statement that claimed has not said
+ * which was lost, only how many: then this may wait for nobody.)
  */
 void
 ci_wait_for_claim(const CiWorld *world)
@@ -361,7 +362,10 @@ ci_wait_for_claim(const CiWorld *world)
 	IdentifierRows rows;
 
 	init_identifier_rows(&rows);
-	add_passing_row(world, &rows, world->lost, world->clock);
+	if (world->lost->now.contact != NULL)
+		add_identifier_row(world, &rows, world->lost, false);
+	else
+		add_passing_row(world, &rows, world->lost, world->clock);
 	ci_run_rows(&claim_stmt, &account, &rows.kind);
 }
 
