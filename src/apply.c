@@ -4,9 +4,8 @@
  *	  Writes the changes of a working set to the tables, set by set.
  *
  * New identifiers are claimed before anything else is written, in the order
- * of (kind, value), and only then values are freed: whoever waits for a claim
- * waits for somebody who waits for nobody.  History, counts and conflicts are
- * rows that are written here like all others.
+ * of (kind, value), and only then values are freed.  History, counts and
+ * conflicts are rows that are written like all others.
  *
  *-------------------------------------------------------------------------
  */

@@ -7,8 +7,9 @@
  * arrays.  For few, and to begin and end a statement costs more than to read or
  * write one row, they are plain values: VALUES ($2, $3), ($4, $5).
  *
- * What one call writes is few rows of several tables, and written by one
- * statement, of which those of the tables are parts:
+ * Most of what one call writes is written straight in the tables (write.c).  The
+ * rest is few rows of several tables, and written by one statement, of which
+ * those of the tables are parts:
  *	WITH p0 AS (INSERT ...), p1 AS (UPDATE ...) INSERT ...
  * All parts see the rows as they were before, and none may need what another
  * has written.
