@@ -2,7 +2,7 @@
 -- its say as if a statement changed them.
 BEGIN;
 \ir words.psql
-SELECT plan(20);
+SELECT plan(22);
 SET LOCAL client_min_messages = error;
 
 CREATE TABLE noted (what text);
@@ -92,6 +92,11 @@ ROLLBACK TO counted;
 CALL done(capture('push', 'browser-5'));
 SELECT is((SELECT anonymous_push FROM contact_counts WHERE account_id = 1), 3::bigint, '[2.4] counts are those of what stays');
 SELECT is((SELECT count(*) FROM contact_identity.contact_count WHERE account_id = 1), 1::bigint, 'in one part of a process');
+ROLLBACK TO whole;
+
+UPDATE contact_identity.contact_count SET identified = 9223372036854775807 WHERE account_id = 1;
+SELECT throws_ok($$SELECT identify('shop', email => 'zoe@example.org')$$, '22003', NULL, 'counts that cannot grow refuse');
+SELECT is_empty($$SELECT value FROM identifiers WHERE value = 'zoe@example.org'$$, '[4.15] and nothing is half written');
 ROLLBACK TO whole;
 
 -- Where nothing may be changed.
