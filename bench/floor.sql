@@ -8,5 +8,6 @@ CREATE TABLE :schema.identifier (LIKE contact_identity.identifier INCLUDING ALL)
 CREATE TABLE :schema.event (LIKE contact_identity.event INCLUDING ALL);
 CREATE TABLE :schema.merge (LIKE contact_identity.merge INCLUDING ALL);
 CREATE TABLE :schema.conflict (LIKE contact_identity.conflict INCLUDING ALL);
+CREATE TABLE :schema.list_member (LIKE contact_identity.list_member INCLUDING ALL);
 CREATE TABLE :schema.contact_count (LIKE contact_identity.contact_count INCLUDING ALL);
 INSERT INTO :schema.contact_count (account_id, process) SELECT 1, generate_series(0, 15);

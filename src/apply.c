@@ -743,10 +743,13 @@ apply_conflicts(Apply *apply)
 
 static CiStatement member_stmt = {
 	.sql = "INSERT INTO contact_identity.list_member (account_id, list_id, contact_id, subscribed, source, since)"
-	" SELECT $1, pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
-	" pg_catalog.unnest($5), pg_catalog.unnest($6)"
-	" ON CONFLICT (account_id, list_id, contact_id) DO UPDATE"
+	" SELECT $1, u.* FROM " CI_ROWS " ON CONFLICT (account_id, list_id, contact_id) DO UPDATE"
 	" SET subscribed = excluded.subscribed, source = excluded.source, since = excluded.since",
+	.columns = "list_id, contact_id, subscribed, source, since",
+	.table = "list_member",
+	.scalars = "account_id",
+	.claims = true,
+	.replaces = true,
 	.expected = SPI_OK_INSERT,
 	.nargs = 6,
 	.argtypes = {INT4OID, INT4ARRAYOID, INT8ARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
@@ -795,13 +798,17 @@ apply_reach(CiWorld *world)
 {
 	static const Oid member_types[5] = {INT4OID, INT8OID, BOOLOID, TEXTOID, TIMESTAMPTZOID};
 	Datum		values[6] = {Int32GetDatum(world->config->account_id)};
-	CiColumn	members[5];
+	CiColumn	members[2][5];	/* that were there, new */
 	CiColumn	leaving;
 	CiColumn	gone[2];		/* list, contact */
 	CiColumn	blocks[2][2];	/* removed, added; contact, channel */
+	CiBundle	bundle = {0};
 
-	for (int i = 0; i < lengthof(members); i++)
-		ci_column_init(&members[i], member_types[i]);
+	for (int i = 0; i < lengthof(member_types); i++)
+	{
+		ci_column_init(&members[0][i], member_types[i]);
+		ci_column_init(&members[1][i], member_types[i]);
+	}
 	ci_column_init(&leaving, INT8OID);
 	ci_column_init(&gone[0], INT4OID);
 	ci_column_init(&gone[1], INT8OID);
@@ -818,6 +825,8 @@ apply_reach(CiWorld *world)
 			continue;
 		for (CiMember *member = contact->members; member != NULL; member = member->next)
 		{
+			CiColumn   *rows = members[!member->stored];
+
 			if (member->gone)
 			{
 				ci_column_add(&gone[0], Int32GetDatum(member->list_id), false);
@@ -825,11 +834,11 @@ apply_reach(CiWorld *world)
 			}
 			if (!member->touched || member->gone)
 				continue;
-			ci_column_add(&members[0], Int32GetDatum(member->list_id), false);
-			ci_column_add_int64(&members[1], contact->id);
-			ci_column_add_bool(&members[2], member->subscribed);
-			ci_column_add_text(&members[3], member->source);
-			add_time(world, &members[4], member->since);
+			ci_column_add(&rows[0], Int32GetDatum(member->list_id), false);
+			ci_column_add_int64(&rows[1], contact->id);
+			ci_column_add_bool(&rows[2], member->subscribed);
+			ci_column_add_text(&rows[3], member->source);
+			add_time(world, &rows[4], member->since);
 		}
 		if (contact->state != contact->was_state && !contact->is_new &&
 			(contact->state == CI_MERGED || contact->state == CI_ERASED))
@@ -855,12 +864,10 @@ apply_reach(CiWorld *world)
 		values[2] = ci_column_array(&gone[1]);
 		ci_run(&leave_list_stmt, values, NULL, false);
 	}
-	if (members[0].count > 0)
-	{
-		for (int i = 0; i < lengthof(members); i++)
-			values[i + 1] = ci_column_array(&members[i]);
-		ci_run(&member_stmt, values, NULL, false);
-	}
+	if (members[0][0].count > 0)
+		ci_run_rows(&member_stmt, values, members[0]);
+	if (members[1][0].count > 0)
+		ci_write(&bundle, &member_stmt, values, members[1]);
 	for (int i = 0; i < 2; i++)
 	{
 		if (blocks[i][0].count == 0)

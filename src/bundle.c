@@ -336,7 +336,7 @@ ci_write(CiBundle *bundle, CiStatement *stmt, const Datum *scalars, const CiColu
 	CiPart	   *part = &bundle->parts[bundle->count];
 	int			written = write_straight(stmt, scalars, columns);
 
-	if (written >= 0 && (stmt->claims || written == columns[0].count))
+	if (written == columns[0].count || (written >= 0 && stmt->claims && !stmt->replaces))
 		return written;
 	if (written > 0)
 		return written + run_rest(stmt, scalars, columns, written);

@@ -30,7 +30,7 @@
 #include "write.h"
 
 /* So many rows, or rows of so many bytes, are written at once, as by COPY. */
-#define MAX_ROWS 1000
+#define MAX_ROWS 200
 #define MAX_BYTES (64 * 1024)
 
 /* Rows on their way into a table. */

@@ -551,7 +551,8 @@ typedef struct CiWorld
 	int64		new_conflicts;
 	CiConflict *loaded_conflicts;	/* for promote and dismiss */
 	CiIdentifier *touched_identifiers;
-	CiConflict *touched_conflicts;
+	CiConflict *touched_conflicts;	/* in order, new ones that of their ids */
+	CiConflict *last_touched_conflict;
 	CiMerge    *merges;
 	CiMerge    *last_merge;
 	CiPair	   *pairs;

@@ -51,7 +51,8 @@ typedef struct CiStatement
 	const char *table;			/* where they may be written straight (write.c) ... */
 	const char *scalars;		/* ... and its columns of the other arguments */
 	bool		claims;			/* others may have the first CI_CLAIM_KEYS
-								 * columns: such rows are left out */
+								 * columns: such rows are left out ... */
+	bool		replaces;		/* ... or, of a statement, replaced */
 	struct CiLookup *by_key;	/* rows that change: found by the account and
 								 * the first columns */
 	int			kept;			/* so many of the last columns stay as they

@@ -553,8 +553,11 @@ ci_touch_conflict(CiWorld *world, CiConflict *conflict)
 	if (conflict->touched)
 		return;
 	conflict->touched = true;
-	conflict->next_touched = world->touched_conflicts;
-	world->touched_conflicts = conflict;
+	if (world->last_touched_conflict == NULL)
+		world->touched_conflicts = conflict;
+	else
+		world->last_touched_conflict->next_touched = conflict;
+	world->last_touched_conflict = conflict;
 }
 
 /* A new conflict of a contact. */

@@ -2,7 +2,7 @@
 -- its say as if a statement wrote them.
 BEGIN;
 \ir words.psql
-SELECT plan(41);
+SELECT plan(43);
 SET LOCAL client_min_messages = error;
 
 -- What the last call wrote, but for numbers and times.
@@ -41,6 +41,12 @@ DELETE FROM noted;
 CALL done(identify('shop', email => 'ann@example.org', attributes => '{"city": "York"}', actor => 'Eve'));
 SELECT results_eq('SELECT what FROM noted', ARRAY['identifier BEFORE ROW'], 'a trigger on identifiers is fired');
 SELECT results_eq('SELECT written()', 'SELECT line FROM rows', 'and the rows are the same');
+ROLLBACK TO whole;
+CREATE TRIGGER noted BEFORE INSERT ON contact_identity.list_member FOR EACH ROW EXECUTE FUNCTION note();
+CALL done(identify('conversations', email => 'ann@example.org'));
+SELECT results_eq('SELECT what FROM noted', ARRAY['list_member BEFORE ROW'], '[4.12] and one on lists');
+SELECT is((SELECT count(*) FROM contact_identity.list_member WHERE contact_id = id('ann') AND subscribed), 1::bigint,
+    'which the contact is on then');
 ROLLBACK TO whole;
 ALTER TABLE contact_identity.identifier ADD COLUMN region text DEFAULT 'north';
 CALL done(capture('push', 'browser-1'));
