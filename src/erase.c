@@ -420,11 +420,39 @@ find_keyed(const CiGone *gone)
 	return find_conflicts(&keyed_stmt, values);
 }
 
+/* Locks rows of contacts, and others by their ids, in the order of all ids. */
+static void
+lock_in_order(const CiConfig *config, Datum contacts, const CiColumn *conflicts, const CiColumn *events,
+			  const CiColumn *merges)
+{
+	CiStatement *const stmts[] = {&lock_conflicts_stmt, &lock_events_stmt, &lock_merges_stmt};
+	const CiColumn *ids[] = {conflicts, events, merges};
+	Datum		values[3] = {Int32GetDatum(config->account_id), contacts};
+
+	for (int i = 0; i < lengthof(stmts); i++)
+	{
+		values[2] = ci_column_array(ids[i]);
+		ci_run(stmts[i], values, NULL, false);
+	}
+	if (config->has_1_1_tables)
+		ci_run(&lock_pairs_stmt, values, NULL, false);
+}
+
+/* Locks all rows that go with contacts, and those that name them as owners. */
+void
+ci_lock_rows_of(const CiConfig *config, Datum contacts)
+{
+	CiColumn	owned = find_owned(config, contacts);
+	CiColumn	none;
+
+	ci_column_init(&none, INT8OID);
+	lock_in_order(config, contacts, &owned, &none, &none);
+}
+
 /* Locks all rows that are going to be written, but for those that are new. */
 static void
 lock_rows(const CiGone *gone)
 {
-	Datum		values[3] = {Int32GetDatum(gone->config->account_id), gone->contacts};
 	const CiColumn found[] = {gone->set_aside, find_keyed(gone), find_owned(gone->config, gone->contacts)};
 	CiColumn	conflicts;
 
@@ -434,14 +462,7 @@ lock_rows(const CiGone *gone)
 		for (int j = 0; j < found[i].count; j++)
 			ci_column_add(&conflicts, found[i].values[j], false);
 	}
-	values[2] = ci_column_array(&conflicts);
-	ci_run(&lock_conflicts_stmt, values, NULL, false);
-	values[2] = ci_column_array(&gone->events);
-	ci_run(&lock_events_stmt, values, NULL, false);
-	values[2] = ci_column_array(&gone->passed_on);
-	ci_run(&lock_merges_stmt, values, NULL, false);
-	if (gone->config->has_1_1_tables)
-		ci_run(&lock_pairs_stmt, values, NULL, false);
+	lock_in_order(gone->config, gone->contacts, &conflicts, &gone->events, &gone->passed_on);
 }
 
 /* Empties what others' rows have of what goes. */

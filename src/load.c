@@ -359,25 +359,6 @@ add_named(void *argument, const CiRow *row)
 	return true;
 }
 
-static int
-compare_ids(const void *a, const void *b)
-{
-	int64		x = DatumGetInt64(*(const Datum *) a);
-	int64		y = DatumGetInt64(*(const Datum *) b);
-
-	return x < y ? -1 : x > y;
-}
-
-/*
- * Puts ids in order: many are looked up in the order of the index, or each
- * would be on another page of it.
- */
-static void
-sort_ids(CiColumn *ids)
-{
-	qsort(ids->values, ids->count, sizeof(Datum), compare_ids);
-}
-
 /* Reads contacts by id, those that are not there yet. */
 static void
 read_contacts(Load *load, const CiColumn *ids)
@@ -390,7 +371,8 @@ read_contacts(Load *load, const CiColumn *ids)
 		if (ci_world_contact(load->world, DatumGetInt64(ids->values[i])) == NULL)
 			ci_column_add(&missing, ids->values[i], false);
 	}
-	sort_ids(&missing);
+	/* Many are looked up in the order of the index, or each would be on another page. */
+	ci_column_sort_ids(&missing);
 	ci_look_up(&contacts_by_id, load->account, &missing, load_contact, load);
 }
 
@@ -540,9 +522,9 @@ read_details(Load *load)
 		ci_column_add_int64(&live, contact->id);
 		ci_column_add_int64(contact->state == CI_ANONYMOUS || load->merges ? &whole : &others, contact->id);
 	}
-	sort_ids(&live);
-	sort_ids(&whole);
-	sort_ids(&others);
+	ci_column_sort_ids(&live);
+	ci_column_sort_ids(&whole);
+	ci_column_sort_ids(&others);
 	ci_look_up(&identifiers_by_contact, load->account, &whole, note_identifier, load);
 	load_identifiers(load);
 	read_identifying(load, &others);

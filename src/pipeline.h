@@ -113,6 +113,7 @@ extern void ci_refuse_suppressed(const CiConfig *config, CiRequest *requests, in
 extern bool ci_has_unknown_suppressed(const CiConfig *config);
 extern bool ci_claimed_suppressed(CiWorld *world, const CiRequest *requests, int count);
 extern void ci_apply_erasure(CiWorld *world);
+extern void ci_lock_rows_of(const CiConfig *config, Datum contacts);
 extern void ci_forget_owners(const CiConfig *config, Datum contacts);
 
 /* follow.c: columns of the application's that name contacts [10.8] */

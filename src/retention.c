@@ -10,6 +10,8 @@
  * A batch of purge_anonymous() locks its contacts as rows that go: FOR UPDATE,
  * since a row with a foreign key to one waits for that, and that waits for it.
  * Who is named by an application's row is found out when the locks are held.
+ * What goes with them is locked in order then, as by an erasure, which may just
+ * be emptying some of it.
  *
  * purge_history() notes first from when on history will be whole, so that
  * whoever sees a row gone sees that, too.  Then the records of old merges are
@@ -253,20 +255,11 @@ typedef struct Purge
 /* Does the next batch, or sets at_end. */
 typedef void (*PurgeBatch) (const CiConfig *config, Purge *purge);
 
-static int
-compare_numbers(const void *a, const void *b)
-{
-	int64		x = DatumGetInt64(*(const Datum *) a);
-	int64		y = DatumGetInt64(*(const Datum *) b);
-
-	return x < y ? -1 : x > y;
-}
-
 static bool
 has_number(const CiColumn *sorted, Datum number)
 {
 	return sorted->count > 0 &&
-		bsearch(&number, sorted->values, sorted->count, sizeof(Datum), compare_numbers) != NULL;
+		bsearch(&number, sorted->values, sorted->count, sizeof(Datum), ci_compare_ids) != NULL;
 }
 
 /* Purges the next anonymous contacts. */
@@ -317,13 +310,13 @@ purge_contacts(const CiConfig *config, Purge *purge)
 
 	/* Where one of them is named or in use, all that ended in one stay. */
 	ci_find_named_contacts(config, ci_column_array(&all), &kept);
-	qsort(kept.values, kept.count, sizeof(Datum), compare_numbers);
+	ci_column_sort_ids(&kept);
 	for (uint64 i = 0; i < nended; i++)
 	{
 		if (has_number(&kept, Int64GetDatum(ended[2 * i])))
 			ci_column_add_int64(&kept, ended[2 * i + 1]);
 	}
-	qsort(kept.values, kept.count, sizeof(Datum), compare_numbers);
+	ci_column_sort_ids(&kept);
 	for (int i = 0; i < candidates.count; i++)
 	{
 		if (has_number(&kept, candidates.values[i]))
@@ -343,6 +336,7 @@ purge_contacts(const CiConfig *config, Purge *purge)
 	ci_run(&push_stmt, values, NULL, false);
 	push = ci_get_int64(SPI_tuptable->vals[0], 1);
 	SPI_freetuptable(SPI_tuptable);
+	ci_lock_rows_of(config, values[1]);
 	ci_forget_followed(config, values[1]);
 	ci_forget_owners(config, values[1]);
 	for (int i = 0; i < lengthof(delete_stmts); i++)

@@ -614,6 +614,23 @@ ci_column_values(const CiColumn *column)
 	return column->values;
 }
 
+/* For ids, as they are in a column. */
+int
+ci_compare_ids(const void *a, const void *b)
+{
+	int64		x = DatumGetInt64(*(const Datum *) a);
+	int64		y = DatumGetInt64(*(const Datum *) b);
+
+	return x < y ? -1 : x > y;
+}
+
+/* Puts ids, none of which is null, in order. */
+void
+ci_column_sort_ids(CiColumn *column)
+{
+	qsort(column->values, column->count, sizeof(Datum), ci_compare_ids);
+}
+
 /* The column as an array. */
 Datum
 ci_column_array(const CiColumn *column)

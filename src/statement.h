@@ -148,6 +148,8 @@ extern Datum ci_column_array(const CiColumn *column);
 extern Datum ci_column_value(const CiColumn *column, int row);
 extern CiColumn ci_column_from(const CiColumn *column, int row);
 extern Datum *ci_column_values(const CiColumn *column);
+extern int	ci_compare_ids(const void *a, const void *b);
+extern void ci_column_sort_ids(CiColumn *column);
 
 extern void ci_check_type(Form_pg_attribute attribute, Oid type);
 extern void ci_report_null(const char *column) pg_attribute_noreturn();
