@@ -390,10 +390,13 @@ load_identifiers(Load *load)
 	{
 		ReadIdentifier *identifier = &load->identifiers[i];
 
+		/* Of a kind that was removed; or claimed by a call that a trigger's is part of, to be freed again. */
+		if (identifier->kind == NULL || identifier->contact_id == 0)
+			continue;
 		identifier->state.contact = ci_world_contact(load->world, identifier->contact_id);
-		/* Without a kind, it is one of a kind that was removed. */
-		if (identifier->state.contact != NULL && identifier->kind != NULL)
-			ci_load_identifier(load->world, identifier->kind, identifier->value, &identifier->state);
+		if (identifier->state.contact == NULL)
+			ci_report_corrupt("contact_id");
+		ci_load_identifier(load->world, identifier->kind, identifier->value, &identifier->state);
 	}
 	load->nidentifiers = 0;
 }
