@@ -31,7 +31,7 @@
 #define MAX_BATCH_BYTES ((Size) 16 * 1024 * 1024)
 
 /* A batch of a long statement is at most so many times as large as its first. */
-#define MAX_GROWTH 4
+#define MAX_GROWTH 16
 
 /* No more of a text that was given is kept with a rejected request. */
 #define MAX_KEPT_TEXT CI_MAX_KEPT_ATTRIBUTE_BYTES

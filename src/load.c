@@ -96,6 +96,8 @@ typedef struct Load
 	bool		details;		/* more than known keys is asked about */
 	bool		merges;			/* an identified contact may end */
 	bool		settles;		/* conflicts are named, settled ones too */
+	bool		lists;			/* any contact may join or leave a list */
+	bool		has_members;	/* one that may end is on some */
 	EndedLink  *ended;
 	ReadIdentifier *identifiers;	/* that were read */
 	int			nidentifiers;
@@ -321,6 +323,7 @@ load_member(void *argument, const CiRow *row)
 	member->since = ci_row_time(row, 5);
 	ci_note_time(load->world, member->since);
 	ci_load_member(load->world, member);
+	load->has_members = true;
 	return true;
 }
 
@@ -371,7 +374,11 @@ read_contacts(Load *load, const CiColumn *ids)
 		if (ci_world_contact(load->world, DatumGetInt64(ids->values[i])) == NULL)
 			ci_column_add(&missing, ids->values[i], false);
 	}
-	/* Many are looked up in the order of the index, or each would be on another page. */
+
+	/*
+	 * Many are looked up in the order of the index, or each would be on
+	 * another page.
+	 */
 	ci_column_sort_ids(&missing);
 	ci_look_up(&contacts_by_id, load->account, &missing, load_contact, load);
 }
@@ -390,7 +397,10 @@ load_identifiers(Load *load)
 	{
 		ReadIdentifier *identifier = &load->identifiers[i];
 
-		/* Of a kind that was removed; or claimed by a call that a trigger's is part of, to be freed again. */
+		/*
+		 * Of a kind that was removed; or claimed by a call that a trigger's
+		 * is part of, to be freed again.
+		 */
 		if (identifier->kind == NULL || identifier->contact_id == 0)
 			continue;
 		identifier->state.contact = ci_world_contact(load->world, identifier->contact_id);
@@ -535,7 +545,10 @@ read_details(Load *load)
 	load_conflicts(load);
 	if (!load->settles)
 		read_unsettled(load, &others);
-	ci_look_up(&members_by_contact, load->account, &live, load_member, load);
+	ci_look_up(&members_by_contact, load->account, load->lists ? &live : &whole, load_member, load);
+	/* [6.7] What they bring meets what others have. */
+	if (!load->lists && load->has_members)
+		ci_look_up(&members_by_contact, load->account, &others, load_member, load);
 	ci_look_up(&blocks_by_contact, load->account, &live, load_block, load);
 	ci_look_up(&contacts_by_survivor, load->account, &whole, load_contact, load);
 }
@@ -672,6 +685,9 @@ ci_load_world(const CiConfig *config, CiRequest *requests, int count)
 		if (request->op == CI_OP_MERGE || request->op == CI_OP_ERASE ||
 			request->op == CI_OP_UNMERGE || request->op == CI_OP_SET_DISTINCT)
 			load.merges = true;
+		/* [4.12] Its default list, or a call about lists, or to undo. */
+		if (request->source == NULL || request->source->default_list != 0)
+			load.lists = true;
 		if (request->op == CI_OP_UNMERGE)
 			load.world->record = ci_load_record(config, load.world, request->contact_id,
 												&given[0], &given[1], &contacts);

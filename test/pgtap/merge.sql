@@ -1,7 +1,7 @@
 -- RULES 6: merging, by identify and by merge().
 BEGIN;
 \ir words.psql
-SELECT plan(86);
+SELECT plan(88);
 
 --------------------------------------------------------------- who survives
 CALL given('older', capture('conversations', 'older', '{"city": "Bonn", "name": "A"}', 'chat'));
@@ -207,6 +207,14 @@ CALL done(identify('conversations', 'un', email => 'sa@example.org'));
 SELECT is((SELECT subscribed FROM lists WHERE contact_id = id('sa') AND list = 'in'), false,
     '[6.7] in identify as well: lists');
 SELECT is(reach_of('sa'), '', '[6.7] in identify as well: blocks');
+-- from a source that has no default list: what the survivor is on is asked only where somebody brings a list
+CALL given('pu', capture('push', 'pu'));
+SELECT add_to_list(id('pu'), name, 'agent') FROM list WHERE name IN ('out', 'in-in', '-in') \g /dev/null
+SELECT remove_from_list(id('pu'), '-in', 'agent') \g /dev/null
+CALL done(identify('push', 'pu', email => 'sa@example.org'));
+SELECT results_eq($$ SELECT list, subscribed FROM lists WHERE contact_id = id('sa') AND list IN ('out', 'in-in', '-in') ORDER BY list COLLATE "C" $$,
+    $$ VALUES ('-in', false), ('in-in', true), ('out', false) $$, '[6.7] and from a source without a list of its own');
+SELECT is((SELECT count(*) FROM list_member WHERE contact_id = id('pu')), 0::bigint, '[6.7] which leaves none behind');
 
 ---------------------------------------------------------------- the record
 CALL given('va', identify('shop', email => 'va@example.org', attributes => '{"city": "Aachen"}'));
