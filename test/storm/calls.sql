@@ -255,14 +255,22 @@ BEGIN
 END
 $$;
 
+-- What kind of value a request names by an argument: the same key may be one of
+-- several channels' kinds.
+CREATE FUNCTION kind_of(argument text, request jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN argument <> 'key' THEN argument
+                WHEN request ->> 'source' = 'push' THEN 'push'
+                ELSE CASE request ->> 'via' WHEN 'facebook' THEN 'facebook' WHEN 'instagram' THEN 'instagram'
+                                            WHEN 'whatsapp' THEN 'whatsapp_chat' ELSE 'visitor' END END
+$$;
+
 -- The contacts that have what arguments name, also as who had it last.
 CREATE FUNCTION owners(args jsonb) RETURNS bigint[] LANGUAGE sql VOLATILE AS $$
     SELECT array_agg(DISTINCT i.contact_id)
     FROM jsonb_array_elements(CASE jsonb_typeof(args) WHEN 'array' THEN args ELSE jsonb_build_array(args) END) r,
          jsonb_each_text(r) v, contact_identity.identifier i
     WHERE v.key IN ('key', 'email', 'phone', 'ext_id', 'whatsapp', 'landline')
-      AND i.account_id = storm.account() AND i.value = v.value
-      AND i.kind = ANY (CASE v.key WHEN 'key' THEN '{visitor,facebook,instagram,whatsapp_chat,push}' ELSE ARRAY[v.key] END)
+      AND i.account_id = storm.account() AND i.value = v.value AND i.kind = storm.kind_of(v.key, r)
 $$;
 
 -- Plays a call and notes it.

@@ -58,7 +58,7 @@ WHERE NOT EXISTS (SELECT FROM played q WHERE q.account_id = p.account_id AND q.x
 
 -- The values that the arguments of each call name.
 CREATE FUNCTION values_of(args jsonb) RETURNS SETOF text LANGUAGE sql IMMUTABLE AS $$
-    SELECT DISTINCT v.key || ' ' || v.value
+    SELECT DISTINCT storm.kind_of(v.key, r) || ' ' || v.value
     FROM jsonb_array_elements(CASE jsonb_typeof(args) WHEN 'array' THEN args ELSE jsonb_build_array(args) END) r,
          jsonb_each_text(r) v
     WHERE v.key IN ('key', 'email', 'phone', 'ext_id', 'whatsapp', 'landline')
@@ -105,10 +105,8 @@ $$;
 -- The call that wrote the row of a value.
 CREATE INDEX ON written (account_id, xid);
 CREATE VIEW value_of_call AS
-SELECT w.account_id, p.played_id,
-       CASE WHEN k.identifying THEN w.kind ELSE 'key' END || ' ' || w.value AS value
+SELECT w.account_id, p.played_id, w.kind || ' ' || w.value AS value
 FROM written w
-JOIN contact_identity.identifier_kind k ON k.account_id = w.account_id AND k.kind = w.kind
 JOIN played p ON p.account_id = w.account_id AND p.xid = w.xid AND w.written_id < p.played_id
 WHERE NOT EXISTS (SELECT FROM played q WHERE q.account_id = p.account_id AND q.xid = p.xid
                   AND q.played_id < p.played_id AND q.played_id > w.written_id);
