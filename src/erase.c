@@ -69,16 +69,21 @@ static CiStatement conflicts_stmt = {
 	.argtypes = {INT4OID, INT8ARRAYOID}
 };
 
-/* Conflicts that name contacts as owners of their values. */
-static CiStatement owned_stmt = {
-	.sql = "SELECT r.conflict_id FROM " CI_UNNEST("$2") " AS u (id) CROSS JOIN LATERAL"
-	" (SELECT f.conflict_id FROM contact_identity.conflict f WHERE f.account_id OPERATOR(pg_catalog.=) $1"
-	" AND f.owner_contact_id OPERATOR(pg_catalog.=) u.id OFFSET 0) AS r",
-	.expected = SPI_OK_SELECT,
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8ARRAYOID},
-	.sees_latest = true
-};
+/* The ids of rows that name contacts. */
+#define NAMING(table, key, column) \
+	{ \
+		.sql = "SELECT r.id FROM " CI_UNNEST("$2") " AS u (id) CROSS JOIN LATERAL" \
+		" (SELECT t." key " AS id FROM contact_identity." table " t WHERE t.account_id OPERATOR(pg_catalog.=) $1" \
+		" AND t." column " OPERATOR(pg_catalog.=) u.id OFFSET 0) AS r", \
+		.expected = SPI_OK_SELECT, \
+		.nargs = 2, \
+		.argtypes = {INT4OID, INT8ARRAYOID}, \
+		.sees_latest = true \
+	}
+
+/* Conflicts, as owners of their values; merges, as survivors. */
+static CiStatement owned_stmt = NAMING("conflict", "conflict_id", "owner_contact_id");
+static CiStatement survived_stmt = NAMING("merge", "merge_id", "survivor_id");
 
 /* Conflicts given with keys, by history not their contacts' own. */
 static CiStatement keyed_stmt = {
@@ -382,9 +387,9 @@ change_conflicts(const CiConfig *config, const CiColumn *ids, const char *what)
 	ci_run(&other_conflicts_stmt, values, NULL, false);
 }
 
-/* The conflicts that a statement finds. */
+/* The ids that a statement finds. */
 static CiColumn
-find_conflicts(CiStatement *stmt, Datum *values)
+find_ids(CiStatement *stmt, Datum *values)
 {
 	uint64		count = ci_run(stmt, values, NULL, false);
 	CiColumn	ids;
@@ -396,13 +401,13 @@ find_conflicts(CiStatement *stmt, Datum *values)
 	return ids;
 }
 
-/* Conflicts that name contacts as owners of their values. */
+/* The rows that name contacts, by one of those statements. */
 static CiColumn
-find_owned(const CiConfig *config, Datum contacts)
+find_naming(CiStatement *stmt, const CiConfig *config, Datum contacts)
 {
 	Datum		values[2] = {Int32GetDatum(config->account_id), contacts};
 
-	return find_conflicts(&owned_stmt, values);
+	return find_ids(stmt, values);
 }
 
 /* Conflicts given with keys that go. */
@@ -417,7 +422,7 @@ find_keyed(const CiGone *gone)
 		return none;
 	values[1] = ci_column_array(&gone->kinds);
 	values[2] = ci_column_array(&gone->values);
-	return find_conflicts(&keyed_stmt, values);
+	return find_ids(&keyed_stmt, values);
 }
 
 /* Locks rows of contacts, and others by their ids, in the order of all ids. */
@@ -438,22 +443,23 @@ lock_in_order(const CiConfig *config, Datum contacts, const CiColumn *conflicts,
 		ci_run(&lock_pairs_stmt, values, NULL, false);
 }
 
-/* Locks all rows that go with contacts, and those that name them as owners. */
+/* Locks all rows that go with contacts, and those that name them. */
 void
 ci_lock_rows_of(const CiConfig *config, Datum contacts)
 {
-	CiColumn	owned = find_owned(config, contacts);
+	CiColumn	owned = find_naming(&owned_stmt, config, contacts);
+	CiColumn	survived = find_naming(&survived_stmt, config, contacts);
 	CiColumn	none;
 
 	ci_column_init(&none, INT8OID);
-	lock_in_order(config, contacts, &owned, &none, &none);
+	lock_in_order(config, contacts, &owned, &none, &survived);
 }
 
 /* Locks all rows that are going to be written, but for those that are new. */
 static void
 lock_rows(const CiGone *gone)
 {
-	const CiColumn found[] = {gone->set_aside, find_keyed(gone), find_owned(gone->config, gone->contacts)};
+	const CiColumn found[] = {gone->set_aside, find_keyed(gone), find_naming(&owned_stmt, gone->config, gone->contacts)};
 	CiColumn	conflicts;
 
 	ci_column_init(&conflicts, INT8OID);
@@ -555,7 +561,7 @@ ci_apply_erasure(CiWorld *world)
 void
 ci_forget_owners(const CiConfig *config, Datum contacts)
 {
-	CiColumn	owned = find_owned(config, contacts);
+	CiColumn	owned = find_naming(&owned_stmt, config, contacts);
 
 	change_conflicts(config, &owned, "owner");
 }

@@ -75,6 +75,7 @@ typedef struct EndedLink
 typedef struct ReadIdentifier
 {
 	int64		contact_id;
+	TransactionId version;
 	const CiKind *kind;
 	const char *value;
 	CiIdentifierState state;
@@ -193,6 +194,7 @@ note_identifier(void *argument, const CiRow *row)
 	}
 	identifier = &load->identifiers[load->nidentifiers++];
 	identifier->contact_id = ci_row_int64(row, 1);
+	identifier->version = ci_row_version(row);
 	identifier->kind = ci_find_kind(load->config, ci_row_text(row, 2));
 	identifier->value = ci_row_text(row, 3);
 	identifier->state.primary = ci_row_bool(row, 4);
@@ -397,15 +399,17 @@ load_identifiers(Load *load)
 	{
 		ReadIdentifier *identifier = &load->identifiers[i];
 
-		/*
-		 * Of a kind that was removed; or claimed by a call that a trigger's
-		 * is part of, to be freed again.
-		 */
-		if (identifier->kind == NULL || identifier->contact_id == 0)
-			continue;
 		identifier->state.contact = ci_world_contact(load->world, identifier->contact_id);
+		/* Without a kind, it is one of a kind that was removed. */
+		if (identifier->kind == NULL)
+			continue;
 		if (identifier->state.contact == NULL)
+		{
+			/* A trigger asks, of a call that has claimed it and written no more yet. */
+			if (TransactionIdIsCurrentTransactionId(identifier->version))
+				continue;
 			ci_report_corrupt("contact_id");
+		}
 		ci_load_identifier(load->world, identifier->kind, identifier->value, &identifier->state);
 	}
 	load->nidentifiers = 0;

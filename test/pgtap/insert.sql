@@ -2,7 +2,7 @@
 -- its say as if a statement wrote them.
 BEGIN;
 \ir words.psql
-SELECT plan(43);
+SELECT plan(45);
 SET LOCAL client_min_messages = error;
 
 -- What the last call wrote, but for numbers and times.
@@ -47,6 +47,16 @@ CALL done(identify('conversations', email => 'ann@example.org'));
 SELECT results_eq('SELECT what FROM noted', ARRAY['list_member BEFORE ROW'], '[4.12] and one on lists');
 SELECT is((SELECT count(*) FROM contact_identity.list_member WHERE contact_id = id('ann') AND subscribed), 1::bigint,
     'which the contact is on then');
+ROLLBACK TO whole;
+CREATE FUNCTION ask() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO words.noted SELECT 'asked' FROM contact_identity.preview_identify('shop', email => NEW.value);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER asks AFTER INSERT ON contact_identity.identifier FOR EACH ROW EXECUTE FUNCTION ask();
+SELECT lives_ok($$SELECT identify('shop', email => 'bob@example.org')$$,
+    '[10.2] a trigger can ask about a value whose contact is still to be written');
+SELECT ok((SELECT count(*) > 0 FROM noted WHERE what = 'asked'), '[10.2] and is answered');
 ROLLBACK TO whole;
 ALTER TABLE contact_identity.identifier ADD COLUMN region text DEFAULT 'north';
 CALL done(capture('push', 'browser-1'));
