@@ -405,7 +405,10 @@ load_identifiers(Load *load)
 			continue;
 		if (identifier->state.contact == NULL)
 		{
-			/* A trigger asks, of a call that has claimed it and written no more yet. */
+			/*
+			 * A trigger asks, of a call that has claimed it and written no
+			 * more yet.
+			 */
 			if (TransactionIdIsCurrentTransactionId(identifier->version))
 				continue;
 			ci_report_corrupt("contact_id");
