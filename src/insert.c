@@ -9,7 +9,8 @@
  *
  * A claim is written as INSERT ... ON CONFLICT DO NOTHING writes it, but for the
  * look whether somebody has the value: whoever claims has just looked.  Where
- * somebody has it after all, or may have it soon, it is lost (see pipeline.c).
+ * somebody has it after all, or may have it soon, it is lost (see pipeline.c); or,
+ * as a place on a list, left to a statement that replaces what is there.
  *
  *-------------------------------------------------------------------------
  */

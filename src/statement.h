@@ -15,7 +15,7 @@
 
 #define CI_MAX_ARGS 32
 
-/* What a claim is of: account_id, kind, value. */
+/* What a claim is of: account_id, kind, value; or account_id, list_id, contact_id. */
 #define CI_CLAIM_KEYS 3
 
 /* The parts of one statement, and the plain values that each has at most. */
