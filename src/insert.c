@@ -30,7 +30,7 @@
 #include "compat.h"
 #include "write.h"
 
-/* So many rows, or rows of so many bytes, are written at once, as by COPY. */
+/* So many rows, or rows of so many bytes, are written at once. */
 #define MAX_ROWS 200
 #define MAX_BYTES (64 * 1024)
 
